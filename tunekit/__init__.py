@@ -1,0 +1,81 @@
+"""tunekit: tune a PyTorch model and shrink it, in the notebook, watching it happen."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from tunekit.core import upstairs
+
+if TYPE_CHECKING:
+    from tunekit.compress.budget import Budget
+    from tunekit.compress.bundle import load
+    from tunekit.compress.compressed import Compressed
+    from tunekit.compress.compression import Compression
+    from tunekit.compress.fine_tune import FineTune
+    from tunekit.compress.measure import measure
+    from tunekit.compress.pruning.prune import Prune
+    from tunekit.compress.quantization.quantize import Quantize
+    from tunekit.compress.task import Task
+    from tunekit.search.parameters import Choice, Float, Int
+    from tunekit.search.space import Space
+    from tunekit.search.study import Study
+    from tunekit.search.watch import watch
+
+__version__ = "0.1.0"
+
+# Each public name and where it lives: loaded at first use, so that the import itself stays light.
+_HOMES = {
+    "Budget": "tunekit.compress.budget",
+    "Choice": "tunekit.search.parameters",
+    "Compressed": "tunekit.compress.compressed",
+    "Compression": "tunekit.compress.compression",
+    "FineTune": "tunekit.compress.fine_tune",
+    "Float": "tunekit.search.parameters",
+    "Int": "tunekit.search.parameters",
+    "Prune": "tunekit.compress.pruning.prune",
+    "Quantize": "tunekit.compress.quantization.quantize",
+    "Space": "tunekit.search.space",
+    "Study": "tunekit.search.study",
+    "Task": "tunekit.compress.task",
+    "load": "tunekit.compress.bundle",
+    "measure": "tunekit.compress.measure",
+    "watch": "tunekit.search.watch",
+}
+
+__all__ = [
+    "Budget",
+    "Choice",
+    "Compressed",
+    "Compression",
+    "FineTune",
+    "Float",
+    "Int",
+    "Prune",
+    "Quantize",
+    "Space",
+    "Study",
+    "Task",
+    "load",
+    "measure",
+    "watch",
+]
+
+# Lower floors ask for these by name and never import upwards.
+upstairs.connect(
+    open_view="tunekit.widgets:open_view",
+    show="tunekit.widgets:show",
+    plot="tunekit.plots:plot",
+)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"tunekit has no {name!r}: the public names are {', '.join(__all__)}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,1 @@
+"""The ground floor: trials, events, history and the job that drives them; standard library and numpy only."""

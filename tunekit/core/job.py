@@ -1,0 +1,312 @@
+"""A job: something long, written as a generator of events, driven on a worker thread that can be paused and stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from tunekit.core import text, upstairs
+from tunekit.core.events import Event, Progressed
+from tunekit.core.history import Goal, History
+from tunekit.core.surroundings import has_viewer
+
+Work = Generator[Event, None, None]
+State = Literal["idle", "running", "pausing", "paused", "stopping", "over"]
+
+
+class StopRequested(BaseException):
+    """Thrown into a job's generator, between two events, when a person has pressed stop."""
+
+
+class View(Protocol):
+    """What shows a running job: a live panel in a notebook, a line of text in a terminal."""
+
+    def tick(self) -> None:
+        """Called by the waiting thread about ten times a second."""
+
+    def finish(self) -> None:
+        """Called by the waiting thread once the job is over: leave the final state where the view was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What is going on, in words.
+
+    Parameters
+    ----------
+    state
+        Where the job is between ``"idle"`` and ``"over"``.
+    words
+        One or two sentences for a person.
+    fraction
+        The share of the whole that is done, 0 to 1.
+    """
+
+    state: State
+    words: str
+    fraction: float
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Result:
+    """What a run came to, as text: it prints the same rounded figures wherever it is shown."""
+
+    words: str
+
+    def __repr__(self) -> str:
+        """The words themselves."""
+        return self.words
+
+
+class Job:
+    """Drives a generator of events on a worker thread.
+
+    The thread looks at its flags between two events: to pause, to resume and to stop take as long as one step. Whoever
+    subclasses it gives the sentences (`status`, `_outcome`) and hands its work to `_launch`.
+
+    Parameters
+    ----------
+    goal
+        What makes one trial better than another.
+    """
+
+    def __init__(self, goal: Goal) -> None:
+        self.history = History(goal)
+        self._progress: Progressed | None = None
+        self._listeners: list[Callable[[], None]] = []
+        self._running = threading.Event()
+        self._running.set()
+        self._stop = threading.Event()
+        self._over = threading.Event()
+        self._over.set()
+        self._resting = False
+        self._rested = 0.0
+        self._time_is_up: str | None = None
+        self._thread: threading.Thread | None = None
+        self._failure: BaseException | None = None
+        self._view: View | None = None
+
+    # What a person presses
+
+    def pause(self) -> None:
+        """Rest after the step that is going on; nothing is lost, `resume` goes on from there."""
+        if not self._over.is_set():
+            self._running.clear()
+            self._notify()
+
+    def resume(self) -> None:
+        """Go on after `pause`."""
+        self._running.set()
+        self._notify()
+
+    def stop(self) -> None:
+        """End after the step that is going on; every finished trial is kept, the cut-off one is run again first."""
+        if not self._over.is_set():
+            self._stop.set()
+            self._running.set()
+            self._notify()
+
+    def wait(self) -> Result:
+        """Wait until the job is over and say what it came to.
+
+        Interrupting it (■ in the notebook, Ctrl-C in a terminal) stops the job as `stop` does, waits for the step that
+        is going on, and then raises `KeyboardInterrupt`.
+
+        Raises
+        ------
+        Exception
+            What ended the job, where it was not its own end.
+        """
+        try:
+            while not self._over.wait(0.1):
+                self._tick()
+        except KeyboardInterrupt:
+            self.stop()
+            self._join()
+            raise
+        finally:
+            self._finish()
+        return self._result()
+
+    def __await__(self) -> Generator[Any, None, Result]:
+        """Wait without blocking the event loop: ``await study.start(30)``."""
+        return self._wait_politely().__await__()
+
+    async def _wait_politely(self) -> Result:
+        try:
+            while not self._over.is_set():
+                await asyncio.sleep(0.1)
+                self._tick()
+        except asyncio.CancelledError:
+            self.stop()
+            self._join()
+            raise
+        finally:
+            self._finish()
+        return self._result()
+
+    # What a view reads
+
+    @property
+    def state(self) -> State:
+        """Where the job is."""
+        if self._over.is_set():
+            return "idle" if self._thread is None else "over"
+        if self._stop.is_set():
+            return "stopping"
+        if not self._running.is_set():
+            return "paused" if self._resting else "pausing"
+        return "running"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is running: not begun, finished, or stopped."""
+        return self._over.is_set()
+
+    @property
+    def view(self) -> View | None:
+        """What shows the job since its last start, or None."""
+        return self._view
+
+    def status(self) -> Status:
+        """What is going on, in words."""
+        raise NotImplementedError
+
+    def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Have a function called after every change; returns the function that ends it.
+
+        The listener runs on the thread that made the change: it should only set a flag.
+        """
+        self._listeners.append(listener)
+
+        def unsubscribe() -> None:
+            if listener in self._listeners:
+                self._listeners.remove(listener)
+
+        return unsubscribe
+
+    def _ipython_display_(self) -> None:
+        upstairs.ask("show")(self)
+
+    # What a subclass uses
+
+    def _launch(self, work: Work, timeout: float | None = None) -> None:
+        if timeout is not None and not timeout > 0:
+            raise ValueError(f"a timeout is a number of seconds above 0, or None: got {timeout!r}")
+        if not self._over.is_set():
+            raise RuntimeError(
+                "a job does one thing at a time: this one is still running; wait() for it or stop() it first"
+            )
+        self._stop.clear()
+        self._running.set()
+        self._failure = None
+        self._rested = 0.0
+        self._time_is_up = None
+        self._over.clear()
+        self._view = upstairs.ask("open_view")(self) if has_viewer() else None
+        self._thread = threading.Thread(
+            target=self._drive, args=(work, timeout, _torch_threads()), daemon=True, name="tunekit"
+        )
+        self._thread.start()
+
+    def _outcome(self) -> str:
+        """What the run came to, in words."""
+        raise NotImplementedError
+
+    def _clock(self) -> float:
+        """Seconds that the job has been running, pauses left out."""
+        return time.perf_counter() - self._rested
+
+    # The worker thread
+
+    def _drive(self, work: Work, timeout: float | None, torch_threads: int | None) -> None:
+        _set_torch_threads(torch_threads)
+        try:
+            for event in self._steps(work, timeout):
+                if isinstance(event, Progressed):
+                    self._progress = event
+                else:
+                    self._progress = None
+                    self.history.apply(event)
+                    self._keep(event)
+                self._notify()
+        except StopRequested:
+            pass
+        except BaseException as error:  # whatever ended the work is told to whoever waits for it
+            self._failure = error
+        finally:
+            self._progress = None
+            self._over.set()
+            self._notify()
+
+    def _steps(self, work: Work, timeout: float | None) -> Iterator[Event]:
+        told = False
+        deadline = None if timeout is None else self._clock() + timeout
+        try:
+            event = next(work)
+            while True:
+                yield event
+                self._rest()
+                if deadline is not None and self._clock() > deadline and not self._stop.is_set():
+                    self._time_is_up = f"the {text.duration(timeout or 0.0)} of its timeout were over"
+                    self._stop.set()
+                if self._stop.is_set() and not told:
+                    told = True
+                    event = work.throw(StopRequested())
+                else:
+                    event = next(work)
+        except StopIteration:
+            return
+
+    def _rest(self) -> None:
+        if self._running.is_set():
+            return
+        began = time.perf_counter()
+        self._resting = True
+        self._notify()
+        self._running.wait()
+        self._resting = False
+        self._rested += time.perf_counter() - began
+
+    def _keep(self, event: Event) -> None:
+        """Called with each event that belongs to the history, once it is in it."""
+
+    # The waiting thread
+
+    def _join(self) -> None:
+        if self._thread is not None:
+            self._thread.join()
+
+    def _tick(self) -> None:
+        if self._view is not None:
+            self._view.tick()
+
+    def _finish(self) -> None:
+        if self._view is not None and self._over.is_set():
+            self._view.finish()
+
+    def _result(self) -> Result:
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
+        return Result(self._outcome())
+
+    def _notify(self) -> None:
+        for listener in tuple(self._listeners):
+            listener()
+
+
+def _torch_threads() -> int | None:
+    torch = sys.modules.get("torch")
+    return None if torch is None else int(torch.get_num_threads())
+
+
+def _set_torch_threads(count: int | None) -> None:
+    """Hold in the worker what the caller has set: torch keeps the number of threads for each thread separately."""
+    if count is not None:
+        sys.modules["torch"].set_num_threads(count)

@@ -1,0 +1,65 @@
+"""A trial: one thing tried, with its settings, its curve, its figures and its end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from tunekit.core import text
+
+State = Literal["running", "complete", "failed", "stopped"]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Trial:
+    """One thing tried: a hyperparameter setting, or a compressed model.
+
+    Parameters
+    ----------
+    number
+        Its place in the history, from 0.
+    params
+        Its settings by name.
+    seed
+        What its randomness was seeded with, or None where the job has no seed.
+    state
+        ``"running"``; ``"complete"``; ``"failed"`` (an error or a score that is not finite); ``"stopped"`` (cut off by
+        a person: run again first when the job goes on).
+    reports
+        Its curve: what was reported after each step, metrics by name.
+    metrics
+        Its final figures by name; empty until it is complete.
+    error
+        The traceback, when it failed.
+    seconds
+        How long it ran, pauses left out; None while it runs.
+
+    Examples
+    --------
+    >>> Trial(9, {"lr": 0.01}, seed=None, state="complete", metrics={"score": 0.9531})
+    Trial(9, score=0.953, lr=0.01)
+    """
+
+    number: int
+    params: Mapping[str, Any]
+    seed: int | None = None
+    state: State = "running"
+    reports: tuple[Mapping[str, float], ...] = ()
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    error: str | None = None
+    seconds: float | None = None
+
+    def __repr__(self) -> str:
+        """Facts only: no clock, no address."""
+        figures = self.metrics or (self.reports[-1] if self.reports else {})
+        parts = [str(self.number)]
+        parts += [f"{name}={text.number(value)}" for name, value in figures.items()]
+        parts += [text.settings(self.params)] if self.params else []
+        parts += [] if self.state == "complete" else [self.state]
+        return f"Trial({', '.join(parts)})"
+
+    @property
+    def reason(self) -> str | None:
+        """The last line of the error: what went wrong, without the way there."""
+        return self.error.strip().splitlines()[-1] if self.error else None

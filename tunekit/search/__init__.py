@@ -1,0 +1,1 @@
+"""Hyperparameter search: spaces, objectives, samplers and the study."""

@@ -1,0 +1,50 @@
+"""Samplers: who says what to try next.
+
+A sampler is a pure function of the space, the history and a generator that is seeded by the study's seed and the
+trial's number. What it remembers, it may lose: a study that was stopped and goes on proposes what the undisturbed one
+would have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+from tunekit.core import text
+from tunekit.core.history import History
+from tunekit.core.registry import Registry
+from tunekit.search.space import Space
+
+
+class Sampler(Protocol):
+    """What the study asks of a sampler."""
+
+    def propose(self, space: Space, history: History, rng: np.random.Generator) -> Mapping[str, Any] | None:
+        """Settings to try next; None when every setting has been tried."""
+
+
+samplers: Registry[Callable[[], Sampler]] = Registry("sampler")
+
+
+def resolve(sampler: str | Sampler) -> tuple[str, Sampler]:
+    """The sampler of that name, or the object itself, with the name to show.
+
+    Raises
+    ------
+    ValueError
+        If nothing has that name.
+    TypeError
+        If it is an object that cannot propose.
+    """
+    if isinstance(sampler, str):
+        # the modules register themselves; they are read when the first name is looked up
+        from tunekit.search.samplers import bayes, grid, random  # noqa: F401
+
+        return sampler, samplers[sampler]()
+    if not callable(getattr(sampler, "propose", None)):
+        raise TypeError(
+            f"a sampler is a name or an object with propose(space, history, rng): got {text.value(sampler)}"
+        )
+    return type(sampler).__name__.lower(), sampler

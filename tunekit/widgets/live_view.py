@@ -1,0 +1,188 @@
+"""A running job in a notebook: one live panel, which becomes text and final picture when the job ends.
+
+Each place where the job is shown has a display id. While the job runs, the output there is the widget's view; when it
+ends, that very output is replaced by the picture, and the widget is closed. So the saved file reads well without a
+kernel, and no widget, thread or comm is left.
+"""
+
+from __future__ import annotations
+
+import base64
+import threading
+import time
+import uuid
+from typing import Any
+
+from tunekit.core.job import Job
+from tunekit.core.surroundings import kernel_shell
+from tunekit.plots.image import Image, png
+from tunekit.plots.live import LivePainter
+from tunekit.widgets.panel import Panel
+
+_WIDGET = "application/vnd.jupyter.widget-view+json"
+
+# Words travel at most this often; a person does not read faster, and the kernel stays free for the work.
+_SECONDS_BETWEEN_WORDS = 0.1
+# After a picture the painter rests this many times as long as it took: it uses 4 % of one core at most.
+_REST = 24
+# A waiting cell writes the remaining time anew even if nothing else happens.
+_SECONDS_BETWEEN_CLOCKS = 1.0
+
+_USE_THE_SQUARE = (
+    "This cell is busy until the run ends, and this kernel hears no button before: "
+    "press ■ in the notebook's toolbar to stop. What is finished is kept."
+)
+
+
+class LiveView:
+    """Shows a job from its start to its end.
+
+    Parameters
+    ----------
+    job
+        What begins now.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.heading = heading(job)
+        self._painter = LivePainter(job)
+        self._places: list[str] = []
+        self._cell: str | None = None
+        self._changed = threading.Event()
+        self._changed.set()
+        self._unsubscribe = job.subscribe(self._changed.set)
+        self._final: Image | None = None
+        self._panel = Panel(self.heading, self._press)
+        self._panel.route_clicks_around()
+        self._panel.update(**self._words())
+        self.show()
+        self._thread = threading.Thread(target=self._render, daemon=True, name="tunekit-view")
+        self._thread.start()
+
+    # On the kernel's main thread
+
+    def show(self) -> None:
+        """Show it in the current cell, once a cell."""
+        cell = _current_cell()
+        if self.is_in(cell):
+            return
+        self._cell = cell
+        place = uuid.uuid4().hex
+        self._places.append(place)
+        if self._final is None:
+            view = {"version_major": 2, "version_minor": 0, "model_id": self._panel.model_id}
+            publish({"text/plain": self.heading, _WIDGET: view}, {}, place)
+        else:
+            publish(*picture_bundle(self.heading, self._final), place)
+
+    def is_in(self, cell: str | None) -> bool:
+        """Whether that cell, the running one, shows it already."""
+        return cell is not None and cell == self._cell
+
+    def tick(self) -> None:
+        """Say how to stop where the buttons are dead, because the waiting cell blocks the kernel."""
+        if not self._panel.hears_while_blocked and self._final is None and not self._panel.hint:
+            self._panel.update(hint=_USE_THE_SQUARE)
+
+    def finish(self) -> None:
+        """Wait for the final picture, and put it into its place once more from the cell that waits.
+
+        A headless run (nbclient) hears only of updates that come from the cell that it is running.
+        """
+        self._thread.join()
+        self._leave()
+
+    # On whatever thread the click arrives
+
+    def _press(self, button: str) -> None:
+        {"pause": self.job.pause, "resume": self.job.resume, "stop": self.job.stop}[button]()
+
+    # On the render thread
+
+    def _render(self) -> None:
+        next_picture = 0.0
+        picture_is_old = True
+        while not self.job.is_over:
+            due = max(0.0, next_picture - time.perf_counter()) if picture_is_old else _SECONDS_BETWEEN_CLOCKS
+            if self._changed.wait(min(due, _SECONDS_BETWEEN_CLOCKS)):
+                self._changed.clear()
+                picture_is_old = True
+            if self.job.is_over:
+                break
+            update = self._words()
+            if picture_is_old and time.perf_counter() >= next_picture:
+                began, wall = time.thread_time(), time.perf_counter()
+                update |= self._picture()
+                picture_is_old = False
+                cost = min(time.thread_time() - began, time.perf_counter() - wall)
+                next_picture = time.perf_counter() + _REST * cost
+            self._panel.update(**update)
+            time.sleep(_SECONDS_BETWEEN_WORDS)
+        self._unsubscribe()
+        self._final = png(self._painter.paint().figure, final=True)
+        self._leave()
+        self._panel.dispose()
+
+    def _words(self) -> dict[str, Any]:
+        status = self.job.status()
+        return {"state": status.state, "words": status.words, "fraction": status.fraction}
+
+    def _picture(self) -> dict[str, Any]:
+        painted = self._painter.paint()
+        image = png(painted.figure)
+        return {"picture": image.data, "width": image.width, "alt": painted.alt}
+
+    def _leave(self) -> None:
+        assert self._final is not None
+        for place in self._places:
+            publish(*picture_bundle(self.heading, self._final), place, update=True)
+
+
+def heading(job: Job) -> str:
+    """Name a job in words that stay the same before, while and after it runs."""
+    # the first sentence of its repr: what it is, without what it came to
+    return repr(job).partition(". ")[0].rstrip(".")
+
+
+def picture_bundle(text: str, image: Image) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A notebook output that reads well in any front end: text, and the picture at its size."""
+    data = base64.b64encode(image.data).decode("ascii")
+    return {"text/plain": text, "image/png": data}, {"image/png": image.size}
+
+
+def show(job: Job) -> None:
+    """Show a job in the current cell: live while it runs, as text and picture otherwise."""
+    view = job.view
+    if isinstance(view, LiveView) and not job.is_over:
+        view.show()
+        return
+    if isinstance(view, LiveView) and view.is_in(_current_cell()):
+        return  # the cell that ran it shows it already
+    bundle = getattr(job, "bundle", None)
+    if callable(bundle):
+        publish(bundle(), {}, None)
+    elif job.history.complete and kernel_shell() is not None:
+        publish(*picture_bundle(heading(job), png(LivePainter(job).paint().figure, final=True)), None)
+    else:
+        publish({"text/plain": repr(job)}, {}, None)
+
+
+def publish(data: dict[str, Any], metadata: dict[str, Any], place: str | None, update: bool = False) -> None:
+    """Send an output to the current cell, or to the place of that display id."""
+    from IPython.display import display, update_display
+
+    if update:
+        update_display(data, display_id=place, metadata=metadata, raw=True)
+    elif place is None:
+        display(data, metadata=metadata, raw=True)
+    else:
+        display(data, metadata=metadata, raw=True, display_id=place)
+
+
+def _current_cell() -> str | None:
+    """The id of the message that the running cell came with."""
+    shell = kernel_shell()
+    parent = shell.get_parent() if shell is not None else {}
+    message: str | None = parent.get("header", {}).get("msg_id")
+    return message

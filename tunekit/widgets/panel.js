@@ -1,0 +1,113 @@
+// The live panel. All words are set as text, never as markup: names and errors are the user's.
+
+const MEANING = {
+  pause: "Rest after the step that is going on; nothing is lost",
+  resume: "Go on from where it rests",
+  stop: "End after the step that is going on; what is finished is kept",
+};
+
+function element(tag, className, attributes = {}) {
+  const node = document.createElement(tag);
+  node.className = className;
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  return node;
+}
+
+function render({ model, el }) {
+  const panel = element("div", "tunekit-panel", { role: "group", "aria-label": model.get("heading") });
+  const bar = element("div", "tunekit-bar", { role: "toolbar", "aria-label": "Run" });
+  const pause = element("button", "tunekit-button", { type: "button" });
+  const stop = element("button", "tunekit-button", { type: "button", title: MEANING.stop });
+  stop.textContent = "Stop";
+  const progress = element("div", "tunekit-progress", {
+    role: "progressbar", "aria-label": "Progress", "aria-valuemin": "0", "aria-valuemax": "100",
+  });
+  const fill = element("div", "tunekit-fill");
+  progress.append(fill);
+  bar.append(pause, stop, progress);
+
+  // The sentence changes several times a second: read aloud only when asked for. What is announced is the line below it.
+  const words = element("div", "tunekit-words", { role: "status", "aria-live": "off" });
+  const announced = element("div", "tunekit-announced", { "aria-live": "polite" });
+  const hint = element("div", "tunekit-hint");
+  const picture = element("img", "tunekit-picture");
+  panel.append(bar, words, announced, hint, picture);
+  el.append(panel);
+
+  let url = null;
+  let pressed = null;   // what was pressed and not yet confirmed: shown at once, before the kernel answers
+  let lastAnnounced = 0;
+
+  function show() {
+    const state = model.get("state");
+    const over = state === "over" || state === "idle";
+    const resting = pressed ? pressed === "pause" : state === "paused" || state === "pausing";
+    const ending = pressed === "stop" || state === "stopping";
+    pause.textContent = resting ? "Resume" : "Pause";
+    pause.title = resting ? MEANING.resume : MEANING.pause;
+    pause.disabled = stop.disabled = over || ending || model.get("hint") !== "";
+    stop.textContent = ending ? "Stopping…" : "Stop";
+    panel.dataset.state = ending ? "stopping" : resting ? "paused" : state;
+
+    const percent = Math.round(100 * model.get("fraction"));
+    fill.style.width = `${percent}%`;
+    progress.setAttribute("aria-valuenow", String(percent));
+    progress.setAttribute("aria-valuetext", model.get("words"));
+    words.textContent = model.get("words");
+    hint.textContent = model.get("hint");
+    hint.hidden = model.get("hint") === "";
+  }
+
+  function announce() {
+    const now = Date.now();
+    if (now - lastAnnounced > 15000) {
+      lastAnnounced = now;
+      announced.textContent = model.get("words");
+    }
+  }
+
+  function confirmState() {
+    pressed = null;
+    lastAnnounced = 0;
+    show();
+    announce();
+  }
+
+  function draw() {
+    const data = model.get("picture");
+    picture.hidden = !data || data.byteLength === 0;
+    if (picture.hidden) return;
+    const before = url;
+    url = URL.createObjectURL(new Blob([data], { type: "image/png" }));
+    picture.src = url;
+    picture.width = model.get("width");
+    picture.alt = model.get("alt");
+    if (before) URL.revokeObjectURL(before);
+  }
+
+  function press(what) {
+    pressed = what;
+    show();
+    model.send({ press: what });
+  }
+
+  pause.addEventListener("click", () => press(pause.textContent === "Resume" ? "resume" : "pause"));
+  stop.addEventListener("click", () => press("stop"));
+
+  model.on("change:state", confirmState);
+  model.on("change:words", announce);
+  model.on("change:words change:fraction change:hint", show);
+  model.on("change:picture", draw);
+  show();
+  draw();
+
+  return () => {
+    model.off("change:state", confirmState);
+    model.off("change:words", announce);
+    model.off("change:words change:fraction change:hint", show);
+    model.off("change:picture", draw);
+    if (url) URL.revokeObjectURL(url);
+  };
+}
+
+export default { render };

@@ -1,0 +1,73 @@
+"""The one live widget: buttons, progress, a sentence, a picture. It knows nothing of jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import traitlets
+
+_HERE = Path(__file__).parent
+
+
+class Panel(anywidget.AnyWidget):
+    """What the browser shows of a running job; all of its state travels in one message.
+
+    Parameters
+    ----------
+    heading
+        What is running: the name of the panel for whoever cannot see it.
+    press
+        Called with ``"pause"``, ``"resume"`` or ``"stop"`` when a button is pressed. It may be called on another
+        thread, and should only set a flag.
+    """
+
+    _esm = _HERE / "panel.js"
+    _css = _HERE / "panel.css"
+
+    heading = traitlets.Unicode("").tag(sync=True)
+    state = traitlets.Unicode("running").tag(sync=True)
+    words = traitlets.Unicode("").tag(sync=True)
+    fraction = traitlets.Float(0.0).tag(sync=True)
+    hint = traitlets.Unicode("").tag(sync=True)
+    picture = traitlets.Bytes(b"").tag(sync=True)
+    width = traitlets.Int(0).tag(sync=True)
+    alt = traitlets.Unicode("").tag(sync=True)
+
+    def __init__(self, heading: str, press: Callable[[str], None]) -> None:
+        super().__init__(heading=heading)
+        self._press = press
+        self.on_msg(self._receive)
+
+    def update(self, **state: Any) -> None:
+        """Set what changed, in one message."""
+        with self.hold_sync():
+            for name, value in state.items():
+                setattr(self, name, value)
+
+    def dispose(self) -> None:
+        """Close it and what came with it: no comm is left."""
+        self.close()
+        self.layout.close()
+
+    @property
+    def hears_while_blocked(self) -> bool:
+        """Whether a click reaches the kernel while a cell is running there.
+
+        It does where the kernel has subshells (ipykernel 7). Some 7.x route a click to the loop that last sent
+        something, which is the busy one; `route_clicks_around` mends that.
+        """
+        return bool(getattr(getattr(self.comm, "kernel", None), "_supports_kernel_subshells", False))
+
+    def route_clicks_around(self) -> None:
+        """Let clicks keep the subshell that the browser sends them to (ipykernel 7.4; no effect elsewhere)."""
+        if getattr(self.comm, "_reply_subshell_for", None) is not None:
+            # private to ipykernel: with it, a click waits until the running cell has ended
+            self.comm._reply_subshell_for = None
+
+    def _receive(self, _widget: Any, content: Any, _buffers: Any) -> None:
+        pressed = content.get("press") if isinstance(content, dict) else None
+        if pressed in ("pause", "resume", "stop"):
+            self._press(pressed)
