@@ -45,7 +45,7 @@ class History:
     >>> history.apply(TrialStarted(0, {"lr": 0.1}))
     >>> history.apply(TrialEnded(0, "complete", {"score": 0.9}, seconds=1.0))
     >>> history.best
-    Trial(0, score=0.9, lr=0.1)
+    Trial(0, score=0.900, lr=0.100)
     """
 
     def __init__(self, goal: Goal) -> None:

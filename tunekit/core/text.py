@@ -16,7 +16,7 @@ def number(value: float) -> str:
 
     Examples
     --------
-    >>> number(0.95312), number(0.000312), number(12345), number(16), number(1e-5)
+    >>> number(0.95312), number(0.000312), number(12345.0), number(16), number(1e-5)
     ('0.953', '0.000312', '12,300', '16', '1e-05')
     """
     if isinstance(value, int) or value == 0 or not math.isfinite(value):

@@ -100,6 +100,8 @@ class Float:
 
     def from_unit(self, unit: float) -> float:
         """The value at a place of the unit interval, within the bounds."""
+        if self.step is None and unit in (0.0, 1.0):
+            return self.high if unit else self.low  # a bound comes back with all its digits
         if self.log:
             value = math.exp(math.log(self.low) + unit * (math.log(self.high) - math.log(self.low)))
         elif self.step is not None and self.count is not None:

@@ -62,11 +62,12 @@ class Study(Job):
 
     Examples
     --------
+    >>> from tunekit.search.parameters import Float
     >>> study = Study(lambda x: -((x - 2) ** 2), Space(x=Float(0, 5)), sampler="grid")
     >>> study.run(5)
-    5 trials, all complete. Best score -0.250 at trial 2: x=2.5.
+    5 trials, all complete. Best score -0.250 at trial 2: x=2.50.
     >>> study.best
-    Trial(2, score=-0.250, x=2.5)
+    Trial(2, score=-0.250, x=2.50)
     """
 
     def __init__(
