@@ -40,6 +40,10 @@ class Counting(Job):
             raise
         yield TrialEnded(0, "complete", {"count": self.steps}, 0.0)
 
+    @property
+    def heading(self) -> str:
+        return "Counting"
+
     def status(self) -> Status:
         return Status(self.state, f"{self.count} counted", 0.0)
 

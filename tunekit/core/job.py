@@ -67,7 +67,7 @@ class Job:
     """Drives a generator of events on a worker thread.
 
     The thread looks at its flags between two events: to pause, to resume and to stop take as long as one step. Whoever
-    subclasses it gives the sentences (`status`, `_outcome`) and hands its work to `_launch`.
+    subclasses it gives the sentences (`heading`, `status`, `_outcome`) and hands its work to `_launch`.
 
     Parameters
     ----------
@@ -172,6 +172,11 @@ class Job:
     def view(self) -> View | None:
         """What shows the job since its last start, or None."""
         return self._view
+
+    @property
+    def heading(self) -> str:
+        """What this is, in words that are the same before, while and after it runs."""
+        raise NotImplementedError
 
     def status(self) -> Status:
         """What is going on, in words."""

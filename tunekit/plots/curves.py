@@ -51,11 +51,11 @@ def curves_data(history: History) -> CurvesData:
     running = next((trial for trial in reversed(trials) if trial.state == "running"), None)
     if running is not None:
         steps = text.plural(len(running.reports), "step")
-        title = f"Trial {running.number}: {text.number(_curve(running, metric)[-1])} after {steps}"
+        title = f"{_name(running)}: {text.number(_curve(running, metric)[-1])} after {steps}"
     elif leader is not None and leader.reports:
-        title = f"Trial {leader.number} learned best"
+        title = f"{_name(leader)} learned best"
     elif trials:
-        title = f"Trial {trials[-1].number}: {text.number(_curve(trials[-1], metric)[-1])} at the end"
+        title = f"{_name(trials[-1])}: {text.number(_curve(trials[-1], metric)[-1])} at the end"
     else:
         title = "No step reported yet"
     others = [trial for trial in trials if trial is not running and trial is not leader][-_OTHERS:]
@@ -66,6 +66,11 @@ def curves_data(history: History) -> CurvesData:
         tuple(_curve(trial, metric) for trial in others),
         title,
     )
+
+
+def _name(trial: Trial) -> str:
+    """Name a step of a recipe as it was written, and another trial by its number."""
+    return str(trial.params.get("step", f"Trial {trial.number}"))
 
 
 def _curve(trial: Trial | None, metric: str) -> tuple[float, ...]:

@@ -75,19 +75,29 @@ def draw_trade_off(axes: Axes, data: TradeOffData) -> None:
     low, high = min(point.low for point in data.points), max(point.high for point in data.points)
     axes.set_ylim(*room([low, high]))
     axes.set_xlim(0, max(sizes) * 1.12)
-    for names, size, top in _names(data.points):
-        # right-aligned near the right edge, so that no name leaves the picture
+    for names, size, low, high, is_smallest in _names(data):
+        # right-aligned near the right edge, so that no name leaves the picture; the smallest below, so that none meet
         side = "right" if size > 0.6 * max(sizes) else "left"
-        axes.annotate(names, (size, top), (0, 3), textcoords="offset points", ha=side, fontsize=7, color=QUIET)
+        height, offset, edge = (low, -3, "top") if is_smallest else (high, 3, "bottom")
+        axes.annotate(
+            names, (size, height), (0, offset), textcoords="offset points", ha=side, va=edge, fontsize=7, color=QUIET
+        )
 
 
-def _names(points: tuple[Point, ...]) -> list[tuple[str, float, float]]:
-    """One label for the nets that have the same size: they stand on one line."""
+def _names(data: TradeOffData) -> list[tuple[str, float, float, float, bool]]:
+    """One label for the nets that have the same size, since they stand on one line; without their arguments."""
     gathered: dict[float, list[Point]] = {}
-    for point in points:
+    for point in data.points:
         gathered.setdefault(point.size, []).append(point)
+    smallest = None if data.smallest is None else data.points[data.smallest].size
     return [
-        (", ".join(dict.fromkeys(p.name for p in same)), size / 1000, max(p.high for p in same))
+        (
+            ", ".join(dict.fromkeys(point.name.partition("(")[0] for point in same)),
+            size / 1000,
+            min(point.low for point in same),
+            max(point.high for point in same),
+            size == smallest and len(gathered) > 1,
+        )
         for size, same in gathered.items()
     ]
 

@@ -161,9 +161,12 @@ class Study(Job):
 
     def __repr__(self) -> str:
         """Facts only: the same before and after a run that changes nothing."""
-        return (
-            f"Study({self.objective.name} over {', '.join(self.space.names)}; {self.sampler_name}). {self._outcome()}"
-        )
+        return f"{self.heading}. {self._outcome()}"
+
+    @property
+    def heading(self) -> str:
+        """What is searched, and how: the same before, while and after it runs."""
+        return f"Study({self.objective.name} over {', '.join(self.space.names)}; {self.sampler_name})"
 
     # The work
 

@@ -25,6 +25,8 @@ _WIDGET = "application/vnd.jupyter.widget-view+json"
 _SECONDS_BETWEEN_WORDS = 0.1
 # After a picture the painter rests this many times as long as it took: it uses 4 % of one core at most.
 _REST = 24
+# The first picture reads matplotlib and its fonts: that is not what the next ones cost.
+_LONGEST_REST = 2.0
 # A waiting cell writes the remaining time anew even if nothing else happens.
 _SECONDS_BETWEEN_CLOCKS = 1.0
 
@@ -45,7 +47,7 @@ class LiveView:
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        self.heading = heading(job)
+        self.heading = job.heading
         self._painter = LivePainter(job)
         self._places: list[str] = []
         self._cell: str | None = None
@@ -116,7 +118,7 @@ class LiveView:
                 update |= self._picture()
                 picture_is_old = False
                 cost = min(time.thread_time() - began, time.perf_counter() - wall)
-                next_picture = time.perf_counter() + _REST * cost
+                next_picture = time.perf_counter() + min(_LONGEST_REST, _REST * cost)
             self._panel.update(**update)
             time.sleep(_SECONDS_BETWEEN_WORDS)
         self._unsubscribe()
@@ -139,12 +141,6 @@ class LiveView:
             publish(*picture_bundle(self.heading, self._final), place, update=True)
 
 
-def heading(job: Job) -> str:
-    """Name a job in words that stay the same before, while and after it runs."""
-    # the first sentence of its repr: what it is, without what it came to
-    return repr(job).partition(". ")[0].rstrip(".")
-
-
 def picture_bundle(text: str, image: Image) -> tuple[dict[str, Any], dict[str, Any]]:
     """A notebook output that reads well in any front end: text, and the picture at its size."""
     data = base64.b64encode(image.data).decode("ascii")
@@ -163,7 +159,7 @@ def show(job: Job) -> None:
     if callable(bundle):
         publish(bundle(), {}, None)
     elif job.history.complete and kernel_shell() is not None:
-        publish(*picture_bundle(heading(job), png(LivePainter(job).paint().figure, final=True)), None)
+        publish(*picture_bundle(job.heading, png(LivePainter(job).paint().figure, final=True)), None)
     else:
         publish({"text/plain": repr(job)}, {}, None)
 

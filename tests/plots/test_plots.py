@@ -1,0 +1,131 @@
+"""What every plot holds: data first, a title that states a finding, a transparent picture; for all registered."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+import tunekit as tk
+from tunekit.core.events import TrialEnded, TrialReported, TrialStarted
+from tunekit.core.history import Goal, History
+from tunekit.core.job import Job
+from tunekit.plots import curves, history, live, plot, plots, theme, trade_off
+from tunekit.plots.image import png
+
+NAMES = list(plots)
+
+
+def finished(fails: bool = False, steps: int = 3) -> tk.Study:
+    def objective(x: float) -> object:
+        if fails and x < 0.3:
+            raise ValueError("too small")
+        for step in range(steps):
+            yield -((x - 0.5) ** 2) - 1 / (step + 1)
+
+    study = tk.Study(objective, {"x": (0.0, 1.0)}, sampler="grid", seed=0)
+    study.run(5)
+    return study
+
+
+def squeezed() -> Job:
+    """A compression as the pictures see it: sizes and scores with their intervals."""
+    study = tk.Study(lambda x: x, {"x": (0.0, 1.0)}, maximize="accuracy", sampler="grid")
+    sizes = {"original": (80_000.0, 0.95), "Prune(0.8)": (80_000.0, 0.90), "Quantize()": (20_000.0, 0.94)}
+    for number, (step, (size, score)) in enumerate(sizes.items()):
+        study.history.apply(TrialStarted(number, {"step": step}))
+        figures = {"size": size, "accuracy": score, "accuracy_low": score - 0.01, "accuracy_high": score + 0.01}
+        study.history.apply(TrialEnded(number, "complete", figures, 0.0))
+    return study
+
+
+@pytest.mark.parametrize("name", NAMES)
+class TestEveryPlot:
+    @pytest.mark.parametrize(
+        "job",
+        [finished(), finished(fails=True), finished(steps=1), squeezed(), tk.Study(lambda x: x, {"x": (0.0, 1.0)})],
+        ids=["a study", "with failures", "one step", "a compression", "nothing yet"],
+    )  # fmt: skip
+    def test_it_draws_whatever_there_is(self, name: str, job: Job) -> None:
+        figure = plot(name, job)
+        assert isinstance(figure, Figure)
+        title = figure.axes[0].get_title(loc="left")
+        assert title
+        assert title != figure.axes[0].get_ylabel()
+
+    def test_it_is_a_small_transparent_picture_with_two_pixels_a_point(self, name: str) -> None:
+        from PIL import Image
+
+        image = png(plot(name, finished()), final=True)
+        pixels = Image.open(io.BytesIO(image.data)).convert("RGBA")
+        assert pixels.size == (2 * image.width, 2 * image.height)
+        assert np.asarray(pixels)[0, 0, 3] == 0
+        assert len(image.data) < 40_000
+
+    def test_no_pyplot_and_the_same_bytes_each_time(self, name: str) -> None:
+        assert png(plot(name, finished())).data == png(plot(name, finished())).data
+
+    def test_in_a_notebook_it_shows_itself_and_its_words(self, name: str) -> None:
+        data, metadata = plot(name, finished())._repr_mimebundle_()  # type: ignore[attr-defined]
+        assert data["image/png"].startswith(b"\x89PNG")
+        assert "0x" not in data["text/plain"]
+        assert metadata["image/png"]["width"] == theme.WIDTH
+
+
+def test_the_best_so_far_never_falls() -> None:
+    events = [(n, score) for n, score in enumerate([0.3, 0.1, 0.7, 0.7, 0.2])]
+    folded = History(Goal())
+    for number, score in events:
+        folded.apply(TrialStarted(number, {}))
+        folded.apply(TrialEnded(number, "complete", {"score": score}, 0.0))
+    data = history.history_data(folded)
+    assert data.best == (0.3, 0.3, 0.7, 0.7, 0.7)
+    assert data.best_number == 2
+    assert data.title == "Best score 0.700, at trial 2"
+
+
+def test_the_running_curve_is_told_apart() -> None:
+    folded = History(Goal())
+    folded.apply(TrialStarted(0, {}))
+    folded.apply(TrialReported(0, {"score": 0.5}))
+    folded.apply(TrialReported(0, {"score": 0.75}))
+    data = curves.curves_data(folded)
+    assert data.current == (0.5, 0.75)
+    assert data.title == "Trial 0: 0.750 after 2 steps"
+
+
+def test_the_trade_off_says_how_much_smaller() -> None:
+    data = trade_off.trade_off_data(squeezed().history)
+    assert data.title == "4.0x smaller; accuracy 0.950 → 0.940"
+    assert [point.name for point in data.points] == ["original", "Prune(0.8)", "Quantize()"]
+    assert data.smallest == 2
+
+
+def test_the_live_picture_follows_the_job_on_one_figure() -> None:
+    study = tk.Study(lambda x: x, {"x": (0.0, 1.0)}, sampler="random", seed=0)
+    painter = live.LivePainter(study)
+    empty = painter.paint()
+    assert "No score yet" in empty.alt
+    study.run(3)
+    painted = painter.paint()
+    assert painted.figure is empty.figure
+    assert painted.alt.startswith("Best score")
+    assert "3 scores" in painted.alt
+    first = png(painted.figure).data
+    assert png(painter.paint().figure).data == first
+
+
+def test_words_hold_on_both_themes() -> None:
+    """WCAG contrast: at least 3 for what is drawn (graphics), on white and on JupyterLab's dark."""
+
+    def luminance(colour: str) -> float:
+        channels = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+        linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    for colour in (theme.QUIET, theme.ACCENT, theme.WARNING):
+        for page in ("#ffffff", "#111111"):
+            light, dark = sorted((luminance(colour), luminance(page)), reverse=True)
+            assert (light + 0.05) / (dark + 0.05) >= (4.3 if colour == theme.QUIET else 3.0), (colour, page)
