@@ -1,0 +1,1 @@
+"""The tests of tunekit; the folders mirror the package."""

@@ -1,0 +1,155 @@
+"""How fast a click acts, and what the panel costs, while a torch net trains in a real JupyterLab and a real browser.
+
+Run by hand: ``python -m tests.benchmarks.display``. It prints two tables.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import sync_playwright
+
+from tests.browser.chromium import launch
+from tests.browser.lab import Lab, LabPage
+from tests.browser.server import serve
+
+CLICKS = 20
+ROUNDS = 8
+SECONDS = 5
+
+TRAINING = """
+import time, torch, torch.nn.functional as F, tunekit as tk
+from torch import nn
+from tunekit.core import job as jobs
+
+torch.set_num_threads(THREADS)
+net = nn.Sequential(nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(16, 32, 3, padding=1),
+                    nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(32 * 49, 10))
+x, y = torch.randn(64, 1, 28, 28), torch.randint(0, 10, (64,))
+optimizer = torch.optim.Adam(net.parameters())
+batches = 0
+
+def train(lr):
+    global batches
+    for step in range(20):
+        for _ in range(5):
+            optimizer.zero_grad(); F.cross_entropy(net(x), y).backward(); optimizer.step()
+            batches += 1
+        yield 1 / (1 + step)
+
+study = tk.Study(train, tk.Space(lr=(1e-4, 1e-1, "log")), sampler="random", seed=0)
+handled = []
+for name in ("pause", "resume"):
+    def wrapped(act=getattr(study, name)):
+        handled.append(time.time())
+        act()
+    setattr(study, name, wrapped)
+"""
+
+# One round: train for some seconds, with the panel or without it, and count.
+ROUND = """
+def rate(shown):
+    jobs.has_viewer = (lambda: True) if shown else (lambda: False)
+    before, began = batches, time.perf_counter()
+    study.run(10**6, timeout=SECONDS)
+    return (batches - before) / (time.perf_counter() - began)
+rates = []
+"""
+
+# What the browser saw of one click: when it came, when the label had changed on screen, when the words had.
+WATCH = """async () => {
+  const button = [...document.querySelectorAll('.tunekit-button')].at(-2);
+  const words = document.querySelector('.tunekit-panel [role=status]');
+  const now = () => performance.timeOrigin + performance.now();
+  const frame = () => new Promise(done => requestAnimationFrame(() => setTimeout(done, 0)));
+  const changed = node => new Promise(done => {
+    const watch = new MutationObserver(() => { watch.disconnect(); done(); });
+    watch.observe(node, { childList: true, characterData: true, subtree: true });
+  });
+  const state = () => /^Paus/.test(words.textContent);
+  const before = state();
+  const label = changed(button).then(frame).then(now);
+  const sentence = (async () => {
+    while (state() === before) await changed(words);
+    await frame();
+    return now();
+  })();
+  const clicked = now();
+  button.click();
+  return { clicked, label: await label, sentence: await sentence };
+}"""
+
+
+def spread(values: list[float]) -> str:
+    """Median, quartiles and the worst."""
+    low, middle, high = statistics.quantiles(values, n=4)
+    return f"{middle:7.1f} {low:7.1f} {high:7.1f} {max(values):7.1f}"
+
+
+def clicks(page: LabPage) -> None:
+    """Press Pause and Resume in turn, and compare the clocks of browser and kernel (one machine, one clock)."""
+    page.cell("study.start").run()
+    page.button("Pause").wait_for()
+    time.sleep(3)
+    seen: list[dict[str, float]] = []
+    for _ in range(CLICKS):
+        seen.append(page.page.evaluate(WATCH))
+        time.sleep(0.6)
+    handled: list[float] = json.loads(page.kernel("handled"))
+    page.button("Stop").click()
+    page.cell("study.wait").run()
+    rows = {
+        "click to handler": [1000 * at - one["clicked"] for at, one in zip(handled, seen, strict=True)],
+        "click to label on screen": [one["label"] - one["clicked"] for one in seen],
+        "click to sentence on screen": [one["sentence"] - one["clicked"] for one in seen],
+    }
+    print(f"{'ms, ' + str(CLICKS) + ' clicks while torch trains':34s}  median    low    high   worst")
+    for name, values in rows.items():
+        print(f"{name:34s} {spread(values)}")
+
+
+def throughput(page: LabPage) -> None:
+    """Train with the panel and without it in turn, in one kernel, with the page open."""
+    page.cell("rates = []").run()
+    for _ in range(ROUNDS):
+        page.cell("rates.append").run(timeout=120)
+    rates: list[list[float]] = json.loads(page.kernel("rates"))
+    ratios = [shown / hidden for shown, hidden in rates]
+    print(f"\n{'batches a second, ' + str(ROUNDS) + ' rounds in turn':34s}  median    low    high   worst")
+    print(f"{'with the panel':34s} {spread([shown for shown, _ in rates])}")
+    print(f"{'without':34s} {spread([hidden for _, hidden in rates])}")
+    print(f"{'ratio, %':34s} {spread([100 * ratio for ratio in ratios])}   lowest {100 * min(ratios):.1f}")
+
+
+def main(threads: int) -> None:
+    """Measure with that number of torch threads."""
+    cells = [
+        TRAINING.replace("THREADS", str(threads)),
+        "study.start(10**6);",
+        "study.wait();",
+        ROUND.replace("SECONDS", str(SECONDS)),
+        "pair = [rate(True), rate(False)]\nrates.append(pair)",
+    ]
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        root = Path(folder) / "notebooks"
+        root.mkdir()
+        browser: Any = launch(playwright)
+        with serve(root, Path(folder) / "jupyter") as server:
+            lab = Lab(server, browser)
+            lab.write("display.ipynb", cells)
+            page = lab.open("display.ipynb")
+            page.cell("import time").run()
+            print(f"\n-- {threads} torch thread(s) --")
+            clicks(page)
+            throughput(page)
+        browser.close()
+
+
+if __name__ == "__main__":
+    for count in (1, 2):
+        main(count)
