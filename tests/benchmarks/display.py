@@ -51,13 +51,18 @@ for name in ("pause", "resume"):
     setattr(study, name, wrapped)
 """
 
-# One round: train for some seconds, with the panel or without it, and count.
+# One round: train for some seconds, with the panel or without it, and count once the run is under way.
 ROUND = """
 def rate(shown):
     jobs.has_viewer = (lambda: True) if shown else (lambda: False)
+    study.start(10**6)
+    time.sleep(1.5)
     before, began = batches, time.perf_counter()
-    study.run(10**6, timeout=SECONDS)
-    return (batches - before) / (time.perf_counter() - began)
+    time.sleep(SECONDS)
+    found = (batches - before) / (time.perf_counter() - began)
+    study.stop()
+    study.wait()
+    return found
 rates = []
 """
 
@@ -93,7 +98,7 @@ def spread(values: list[float]) -> str:
 
 def clicks(page: LabPage) -> None:
     """Press Pause and Resume in turn, and compare the clocks of browser and kernel (one machine, one clock)."""
-    page.cell("study.start").run()
+    page.cell("study.start(10**6);").run()
     page.button("Pause").wait_for()
     time.sleep(3)
     seen: list[dict[str, float]] = []
@@ -102,7 +107,7 @@ def clicks(page: LabPage) -> None:
         time.sleep(0.6)
     handled: list[float] = json.loads(page.kernel("handled"))
     page.button("Stop").click()
-    page.cell("study.wait").run()
+    page.cell("study.wait();").run()
     rows = {
         "click to handler": [1000 * at - one["clicked"] for at, one in zip(handled, seen, strict=True)],
         "click to label on screen": [one["label"] - one["clicked"] for one in seen],
@@ -133,7 +138,9 @@ def main(threads: int) -> None:
         "study.start(10**6);",
         "study.wait();",
         ROUND.replace("SECONDS", str(SECONDS)),
-        "pair = [rate(True), rate(False)]\nrates.append(pair)",
+        "order = [True, False] if len(rates) % 2 else [False, True]\n"
+        "found = {shown: rate(shown) for shown in order}\n"
+        "rates.append([found[True], found[False]])",
     ]
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         root = Path(folder) / "notebooks"

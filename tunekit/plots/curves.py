@@ -69,8 +69,8 @@ def curves_data(history: History) -> CurvesData:
 
 
 def _name(trial: Trial) -> str:
-    """Name a step of a recipe as it was written, and another trial by its number."""
-    return str(trial.params.get("step", f"Trial {trial.number}"))
+    """Name a step of a recipe by its kind, and another trial by its number."""
+    return str(trial.params.get("step", f"Trial {trial.number}")).partition("(")[0]
 
 
 def _curve(trial: Trial | None, metric: str) -> tuple[float, ...]:

@@ -23,10 +23,8 @@ _WIDGET = "application/vnd.jupyter.widget-view+json"
 
 # Words travel at most this often; a person does not read faster, and the kernel stays free for the work.
 _SECONDS_BETWEEN_WORDS = 0.1
-# After a picture the painter rests this many times as long as it took: it uses 4 % of one core at most.
-_REST = 24
-# The first picture reads matplotlib and its fonts: that is not what the next ones cost.
-_LONGEST_REST = 2.0
+# After a picture the painter rests this many times as long as it took: it uses 2 % of one core at most.
+_REST = 49
 # A waiting cell writes the remaining time anew even if nothing else happens.
 _SECONDS_BETWEEN_CLOCKS = 1.0
 
@@ -103,6 +101,7 @@ class LiveView:
     # On the render thread
 
     def _render(self) -> None:
+        self._warm_up()
         next_picture = 0.0
         picture_is_old = True
         while not self.job.is_over:
@@ -113,18 +112,23 @@ class LiveView:
             if self.job.is_over:
                 break
             update = self._words()
-            if picture_is_old and time.perf_counter() >= next_picture:
+            # while it rests there is no work to slow down
+            if picture_is_old and (time.perf_counter() >= next_picture or self.job.state == "paused"):
                 began, wall = time.thread_time(), time.perf_counter()
                 update |= self._picture()
                 picture_is_old = False
                 cost = min(time.thread_time() - began, time.perf_counter() - wall)
-                next_picture = time.perf_counter() + min(_LONGEST_REST, _REST * cost)
+                next_picture = time.perf_counter() + _REST * cost
             self._panel.update(**update)
             time.sleep(_SECONDS_BETWEEN_WORDS)
         self._unsubscribe()
         self._final = png(self._painter.paint().figure, final=True)
         self._leave()
         self._panel.dispose()
+
+    def _warm_up(self) -> None:
+        """Draw once unseen: reading matplotlib and its fonts is not what a picture costs."""
+        png(self._painter.paint().figure)
 
     def _words(self) -> dict[str, Any]:
         status = self.job.status()

@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tests.compress.nets import build, digits, state
+from tunekit.compress.exporter import Exporter, ExportError, export
+from tunekit.compress.latency import compare, finish
+from tunekit.compress.macs import macs
+from tunekit.compress.measure import measure
+from tunekit.compress.onnx_file import open_runner
+from tunekit.compress.quantization import int8
+
+
+class First(nn.Module):
+    def __init__(self, body: nn.Module, times: int = 1) -> None:
+        super().__init__()
+        self.body, self.times = body, times
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.body(*[x] * self.times)[0]
+        return out
+
+
+# batch 1, 7 steps, 8 features, 16 hidden; attention: projections in and out, and two products of 7 x 7
+CASES = {
+    "linear": (nn.Linear(20, 30), (1, 20), 20 * 30),
+    "conv": (nn.Conv2d(3, 8, 3, stride=2, padding=1, groups=1), (1, 3, 16, 16), 8 * 8 * 8 * 3 * 9),
+    "depthwise": (nn.Conv1d(6, 6, 5, groups=6), (1, 6, 20), 16 * 6 * 5),
+    "lstm": (First(nn.LSTM(8, 16, batch_first=True)), (1, 7, 8), 7 * 4 * 16 * (8 + 16)),
+    "gru": (First(nn.GRU(8, 16, batch_first=True, bidirectional=True)), (1, 7, 8), 2 * 7 * 3 * 16 * (8 + 16)),
+    "attention": (
+        First(nn.MultiheadAttention(16, 2, batch_first=True), 3),
+        (1, 7, 16),
+        4 * 7 * 16 * 16 + 2 * 7 * 7 * 16,
+    ),
+    "encoder": (
+        nn.TransformerEncoderLayer(16, 2, 32, batch_first=True),
+        (1, 7, 16),
+        4 * 7 * 16 * 16 + 2 * 7 * 7 * 16 + 2 * 7 * 16 * 32,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_macs_are_exact(name: str) -> None:
+    model, shape, expected = CASES[name]
+    flags = torch.backends.mha.get_fastpath_enabled(), torch.backends.mkldnn.enabled
+    assert macs(model, torch.randn(*shape)) == expected
+    assert macs(model, torch.randn(3, *shape[1:])) == expected
+    assert flags == (torch.backends.mha.get_fastpath_enabled(), torch.backends.mkldnn.enabled)
+
+
+def test_measuring_leaves_everything_as_it_was(capfd: pytest.CaptureFixture[str]) -> None:
+    model, task = build("conv").train(), digits()
+    before, stream = state(model), torch.get_rng_state()
+    found = measure(model, task)
+    assert state(model) == before
+    assert torch.equal(stream, torch.get_rng_state())
+    assert capfd.readouterr() == ("", "")
+    assert set(found.latencies) == {(runtime, size) for runtime in ("eager", "onnxruntime") for size in (1, 32)}
+    assert found.parameters == sum(parameter.numel() for parameter in model.parameters())
+    assert found.metrics["latency_eager_1"] == found.latencies["eager", 1].median
+
+
+@cache
+def exported(name: str) -> tuple[nn.Module, bytes, Tensor]:
+    model, x = build(name).eval(), torch.rand(40, 1, 14, 14)
+    return model, export(model, x), x
+
+
+@pytest.mark.parametrize("name", ["conv", "gru"])
+def test_the_onnx_file_gives_the_same_for_any_batch_and_on_any_machine(name: str) -> None:
+    model, data, x = exported(name)
+    exporter = Exporter()
+    exporter(build(name, seed=1), x)
+    assert data == exporter(model, x)  # filled into the trace of another one
+    run = open_runner(data)
+    for size in (1, 2, 40):
+        with torch.no_grad():
+            assert torch.allclose(run(x[:size]), model(x[:size]), atol=1e-5)
+    for trace in (b"/compress/", b"torch", b".py", b"aten", b"namespace", b"tests"):
+        assert trace not in data
+
+
+def test_a_network_that_onnx_cannot_hold_is_an_error() -> None:
+    class Drawing(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x + torch.rand_like(x)
+
+    class Reading(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.from_numpy(np.asarray(x.tolist()) * 2).float()
+
+    with pytest.raises(ExportError, match=r"off by .* draw random numbers"):
+        export(Drawing(), torch.rand(4, 3))
+    with pytest.raises(ExportError):
+        export(Reading(), torch.rand(4, 3))
+
+
+def test_a_file_that_is_no_onnx_is_an_error() -> None:
+    with pytest.raises(ValueError, match="a complete ONNX file"):
+        open_runner(b"nonsense")
+
+
+def test_quantizing_says_what_it_changed_and_is_silent(capfd: pytest.CaptureFixture[str]) -> None:
+    _, data, x = exported("conv")
+    capfd.readouterr()
+    static, dynamic = int8.static(data, x), int8.dynamic(data, convolutions=False)
+    assert (static.changed, static.total) == (3, 3)
+    assert (dynamic.changed, dynamic.total) == (1, 3)
+    assert static.file == int8.static(data, x).file
+    assert len(static.file) < len(data)
+    points = torch.rand(64, 5)
+    int8.static(export(nn.Sequential(nn.Linear(5, 64), nn.ReLU(), nn.Linear(64, 1)), points), points)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_recurrent_weights_are_stored_in_int8_where_they_cannot_be_computed_so() -> None:
+    _, data, x = exported("gru")
+    done = int8.dynamic(data, convolutions=False)
+    assert (done.changed, done.total) == (2, 2)
+    assert len(done.file) < 0.5 * len(data)
+    assert float((open_runner(done.file)(x) - open_runner(data)(x)).abs().max()) < 0.02
+
+
+def test_models_are_timed_in_turn() -> None:
+    order: list[str] = []
+
+    def call(name: str, seconds: float) -> Callable[[], object]:
+        def run() -> None:
+            order.append(name)
+            time.sleep(seconds)
+
+        return run
+
+    calls = {name: call(name, seconds) for name, seconds in (("fast", 0.005), ("slow", 0.02))}
+    timing = compare(calls, seconds=0.08)
+    shares = []
+    while True:
+        try:
+            shares.append(next(timing))
+        except StopIteration as end:
+            found = end.value
+            break
+    assert found["fast"].median < 0.02 <= found["slow"].median
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+    rest = "".join(name[0] for name in order[10:])
+    assert rest.count("fs") >= 2
+
+
+def test_a_slow_call_is_timed_three_times_at_least() -> None:
+    found = finish(compare({"slow": lambda: time.sleep(0.05)}, seconds=0.001))
+    assert found["slow"].seconds >= 0.15

@@ -1,0 +1,43 @@
+"""Which row is the best: the rule, as a function and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tunekit.core.trial import Trial
+
+RULE = "Best: the smallest file whose score is not below the original's 95 % interval; the original if there is none."
+
+
+def best_of(trials: Iterable[Trial], metric: str) -> Trial | None:
+    """Return the smallest model that is no worse than the original as far as the split can tell.
+
+    Parameters
+    ----------
+    trials
+        Trial 0 is the original; each complete one has ``"size"`` in bytes, and the metric.
+    metric
+        The metric's name; trial 0 has ``metric_low`` too, the lower end of its 95 % interval.
+
+    Returns
+    -------
+    Trial | None
+        Of files of equal size the one that scores best, of equal scores the first; None while there is no original.
+
+    Examples
+    --------
+    >>> from tunekit.core.trial import Trial
+    >>> def row(number, size, accuracy):
+    ...     metrics = {"size": size, "accuracy": accuracy, "accuracy_low": accuracy - 0.02}
+    ...     return Trial(number, {}, state="complete", metrics=metrics)
+    >>> best_of([row(0, 900, 0.95), row(1, 300, 0.94), row(2, 100, 0.70)], "accuracy").number
+    1
+    """
+    complete = [trial for trial in trials if trial.state == "complete"]
+    if not complete or complete[0].number != 0:
+        return None
+    floor = complete[0].metrics[f"{metric}_low"]
+    good = [trial for trial in complete if trial.metrics[metric] >= floor]
+    return min(good, key=lambda trial: (trial.metrics["size"], -trial.metrics[metric], trial.number))

@@ -1,0 +1,157 @@
+"""A compressed model: called on batches, saved, exported, reported on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from tunekit.compress import bundle_file
+from tunekit.compress import recipe as recipes
+from tunekit.compress.onnx_file import open_runner
+from tunekit.core import text
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.nn import Module
+
+    from tunekit.compress.bundle_file import Bundle
+    from tunekit.compress.recipe import Step
+    from tunekit.compress.report import Report
+    from tunekit.compress.task import Runner
+
+
+class Compressed:
+    """A model after a recipe. It is its ONNX file: calling it runs that file in onnxruntime.
+
+    Made by a `Compression` and by `load`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from tunekit.compress.compression import Compression
+    >>> from tunekit.compress.pruning.prune import Prune
+    >>> from tunekit.compress.task import Task
+    >>> data = torch.eye(4), torch.arange(4)
+    >>> lab = Compression(torch.nn.Linear(4, 4), Task(data, data, loss=torch.nn.functional.cross_entropy))
+    >>> _ = lab.start([Prune(0.5)]).wait()
+    >>> lab[1](torch.zeros(3, 4)).shape
+    torch.Size([3, 4])
+    """
+
+    def __init__(
+        self,
+        content: Bundle,
+        *,
+        network: Module | None = None,
+        report: Callable[[], Report] | None = None,
+        runner: Runner | None = None,
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        self._content = content
+        self._network = network
+        self._make_report = report
+        self._runner = runner
+        self.notes = notes
+
+    @property
+    def recipe(self) -> list[Step]:
+        """The steps that led here; none for the original."""
+        return recipes.from_records(self._content.recipe)
+
+    @property
+    def metrics(self) -> Mapping[str, float]:
+        """The figures by name, in bytes and seconds."""
+        return self._content.metrics
+
+    @property
+    def report(self) -> Report:
+        """The original and this model on the test split, paired; made once, and each one counts as a look.
+
+        Raises
+        ------
+        ValueError
+            If the task has no test split.
+        RuntimeError
+            If the model was loaded: its original is not there to compare with.
+        """
+        if self._make_report is None:
+            raise RuntimeError(
+                "a report compares with the original, which is not in a bundle: ask the Compression that made it, "
+                "or measure() the model"
+            )
+        return self._make_report()
+
+    def model(self) -> Module:
+        """Return a copy of the PyTorch network with these weights, in evaluation mode.
+
+        Raises
+        ------
+        RuntimeError
+            If there is none: an int8 model exists in onnxruntime only.
+        """
+        from tunekit.compress.network import copied
+
+        if self._network is None:
+            why = "it is int8, which only onnxruntime runs" if self._content.weights is None else "it was loaded"
+            raise RuntimeError(
+                f"this model has no PyTorch network, as {why}; take the row before Quantize, or load(path, model=...)"
+            )
+        return copied(self._network)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Run a batch.
+
+        Parameters
+        ----------
+        x
+            Shape (batch, ...), of the type the network was trained with.
+
+        Returns
+        -------
+        Tensor
+            Shape (batch, ...), on the CPU.
+
+        Raises
+        ------
+        TypeError
+            If it is no tensor, or of another type.
+        ValueError
+            If its shape is another one than the network takes.
+        """
+        import torch
+
+        content: Bundle = self._content
+        wanted = f"a tensor {content.dtype} of shape (batch, {', '.join(map(str, content.shape))})"
+        given: Any = x
+        if not isinstance(given, torch.Tensor):
+            raise TypeError(f"the model takes {wanted}: got {type(given).__name__}; torch.as_tensor makes one")
+        if str(x.dtype).removeprefix("torch.") != content.dtype:
+            raise TypeError(f"the model takes {wanted}: got {x.dtype}; convert it with x.to(torch.{content.dtype})")
+        if x.dim() != len(content.shape) + 1:
+            raise ValueError(f"the model takes {wanted}: got shape {tuple(x.shape)}; one example is x[None]")
+        if self._runner is None:
+            self._runner = open_runner(content.onnx)
+        try:
+            return self._runner(x)
+        except Exception as error:
+            raise ValueError(f"the model takes {wanted}: with shape {tuple(x.shape)} it fails: {error}") from error
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the bundle that `load` reads: the ONNX file, the weights of a float network, recipe and figures."""
+        bundle_file.write(path, self._content)
+
+    def export(self, path: str | os.PathLike[str]) -> None:
+        """Write the ONNX file alone: its size on disk is the ``"size"`` of the metrics."""
+        bundle_file.replace(path, self._content.onnx)
+
+    def __repr__(self) -> str:
+        """Facts only: no clock."""
+        steps = ", ".join(map(repr, self.recipe)) or "original"
+        facts = [text.size(len(self._content.onnx))]
+        facts += [
+            f"{name} {text.number(value)}"
+            for name, value in self.metrics.items()
+            if f"{name}_low" in self.metrics and not name.startswith("latency_")
+        ]
+        return f"Compressed({steps}: {', '.join(facts)})"

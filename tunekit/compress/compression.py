@@ -1,0 +1,287 @@
+"""The job that runs recipes on a model, measures every step and keeps every row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from tunekit.compress import choice, sentences, table
+from tunekit.compress import recipe as recipes
+from tunekit.compress.budget import Budget, NotYetError
+from tunekit.compress.bundle_file import Bundle
+from tunekit.compress.compressed import Compressed
+from tunekit.compress.html_table import as_html
+from tunekit.compress.measure import on_device
+from tunekit.compress.network import copied
+from tunekit.compress.onnx_file import open_runner
+from tunekit.compress.report import Report, answer, compare
+from tunekit.compress.stage import Stage
+from tunekit.compress.task import Task
+from tunekit.compress.workshop import Workshop
+from tunekit.core import seeds, text
+from tunekit.core.history import Goal
+from tunekit.core.job import Job, Result, Status, Work
+from tunekit.core.trial import Trial
+
+if TYPE_CHECKING:
+    from torch.nn import Module
+
+    from tunekit.compress.recipe import Step
+    from tunekit.compress.task import Answers
+
+
+class Compression(Job):
+    """Run recipes on a model; every step becomes a trial, with its figures on the validation split.
+
+    Parameters
+    ----------
+    model
+        A network that takes one tensor (batch, ...) and returns one. It is copied at once and never changed.
+    task
+        Its data, loss and metric.
+    seed
+        A whole number from 0: with the same one, all figures but the latencies are the same.
+
+    Raises
+    ------
+    TypeError
+        If the model is no module or cannot be copied, or the task is no `Task`.
+    ValueError
+        If the seed is not a whole number from 0.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from tunekit.compress.pruning.prune import Prune
+    >>> from tunekit.compress.task import Task
+    >>> data = torch.eye(4), torch.arange(4)
+    >>> lab = Compression(torch.nn.Linear(4, 4), Task(data, data, loss=torch.nn.functional.cross_entropy))
+    >>> _ = lab.start([Prune(0.5)]).wait()
+    >>> [trial.params["step"] for trial in lab.trials]
+    ['original', 'Prune(0.5)']
+    """
+
+    def __init__(self, model: Module, task: Task, *, seed: int = 0) -> None:
+        given: Any = task
+        if not isinstance(given, Task):
+            raise TypeError(
+                f"a compression has a Task(train=..., validation=..., loss=...): got {type(given).__name__}"
+            )
+        checked = seeds.check(seed)
+        if checked is None:
+            raise ValueError("a compression can be repeated: seed is a whole number from 0, got None; write seed=0")
+        super().__init__(Goal(task.metric_name, maximize=True))
+        self.task = task
+        self.seed = checked
+        self._original = on_device(copied(model), task)
+        with seeds.seeded(0):
+            sample = task.validation.head(32)
+        self._shop = Workshop(task, self.seed, sample)
+        self._plan: list[Step] = []
+        self._numbers: list[int] = []
+        self._reports: dict[int, Report] = {}
+        self._original_answers: Answers | None = None
+
+    # What a person calls
+
+    def run(self, recipe: Sequence[Step] | None = None, *, budget: Budget | None = None) -> Result:
+        """Run a recipe and wait for its end; its rows are added to those that are there.
+
+        Parameters
+        ----------
+        recipe
+            Steps, such as ``[Prune(0.8), FineTune(epochs=3), Quantize()]``.
+        budget
+            Not there yet.
+
+        Raises
+        ------
+        ValueError
+            If the recipe cannot be run on this model; nothing has been done then.
+        """
+        return self.start(recipe, budget=budget).wait()
+
+    def start(self, recipe: Sequence[Step] | None = None, *, budget: Budget | None = None) -> Compression:
+        """Begin a recipe and return at once."""
+        if budget is not None:
+            raise NotYetError(
+                f"finding a recipe for {budget!r} is not there yet; give a recipe, "
+                "such as run([Prune(0.8), FineTune(epochs=3), Quantize()]), and compare the rows"
+            )
+        if recipe is None:
+            raise TypeError("a run has a recipe, such as [Prune(0.8), FineTune(epochs=3), Quantize()]: got none")
+        plan = recipes.check(recipe, self._original)
+        first = len(self.history) if 0 in self._shop.made else 1
+        work = self._work(plan, first)
+        before = self._plan, self._numbers
+        self._plan, self._numbers = plan, list(range(first, first + len(plan)))
+        try:
+            self._launch(work)
+        except BaseException:
+            self._plan, self._numbers = before
+            raise
+        return self
+
+    @property
+    def trials(self) -> list[Trial]:
+        """The rows so far: the original, then each step; all but the first are cumulative within their recipe."""
+        return list(self.history)
+
+    @property
+    def best(self) -> Compressed:
+        """The smallest file whose score is not below the original's 95 % interval; the original if there is none.
+
+        Raises
+        ------
+        RuntimeError
+            If nothing has been run.
+        """
+        number = self.best_number
+        if number is None:
+            raise RuntimeError("the best row is known once the original is measured: run a recipe first")
+        return self[number]
+
+    @property
+    def best_number(self) -> int | None:
+        """The number of the best row; None while there is no original."""
+        trial = choice.best_of(self.history, self.task.metric_name)
+        return None if trial is None else trial.number
+
+    def __getitem__(self, number: int) -> Compressed:
+        """The model of that trial.
+
+        Raises
+        ------
+        IndexError
+            If there is no such trial.
+        ValueError
+            If it is not complete.
+        """
+        if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < len(self.history):
+            raise IndexError(f"rows are numbered from 0 to {len(self.history) - 1}: got {number!r}")
+        trial = self.history[number]
+        if trial.state != "complete":
+            reason = f" ({trial.reason})" if trial.reason else ""
+            raise ValueError(f"a model is there once its row is complete: row {number} is {trial.state}{reason}")
+        made = self._shop.made[number]
+        floating = made.stage.file is None
+        content = Bundle(
+            recipes.to_records(made.recipe),
+            trial.metrics,
+            tuple(self._shop.sample.shape[1:]),
+            str(self._shop.sample.dtype).removeprefix("torch."),
+            made.file,
+            made.stage.network.state_dict() if floating else None,
+        )
+        return Compressed(
+            content,
+            network=made.stage.network if floating else None,
+            report=lambda: self._report(number),
+            notes=made.stage.notes,
+        )
+
+    @property
+    def validation_count(self) -> int:
+        """The number of validation examples; 0 until the original is scored."""
+        return self._shop.validation_count
+
+    def notes(self, number: int) -> tuple[str, ...]:
+        """What the steps up to a row have to say about what they did."""
+        return self._shop.made[number].stage.notes if number in self._shop.made else ()
+
+    # What a view reads
+
+    def status(self) -> Status:
+        """What is going on, in words."""
+        done = sum(1 for number in self._numbers if self._is_complete(number))
+        state = self.state
+        if state == "idle":
+            return Status(state, "Nothing has run yet.", 0.0)
+        if state == "over":
+            return Status(state, self._outcome(), 1.0)
+        progress = self._progress
+        now = progress.words if progress is not None else self._current()
+        share = progress.fraction or 0.0 if progress is not None else 0.0
+        total = len(self._plan) + 2  # the original and the latencies
+        over = done + (1 if 0 in self._shop.made else 0)
+        steps = f"{done} of {text.plural(len(self._plan), 'step')} done"
+        words = {
+            "pausing": f"Pausing: {now}; {steps}",
+            "paused": f"Paused: {now}; nothing is lost, Resume goes on from here; {steps}",
+            "stopping": f"Stopping; what is finished is kept: {steps}",
+        }.get(state, f"{now}; {steps}")
+        return Status(state, words, min(1.0, (over + share) / total))
+
+    def bundle(self) -> dict[str, str]:
+        """What a notebook shows of it, by MIME type."""
+        rows = table.rows(self)
+        return {"text/plain": repr(self), "text/html": as_html(rows, *sentences.below(rows))}
+
+    @property
+    def heading(self) -> str:
+        """What is compressed, and for what: the same before, while and after it runs."""
+        return f"Compression({type(self._original).__name__}, {self.task!r})"
+
+    def __repr__(self) -> str:
+        """The table without the clock's columns."""
+        rows = table.rows(self)
+        if not rows:
+            return f"{self.heading}: nothing has run yet"
+        return table.as_text(rows, clock=False)
+
+    def __str__(self) -> str:
+        """The whole table, and what it says in words."""
+        rows = table.rows(self)
+        if not rows:
+            return repr(self)
+        facts, timed = sentences.below(rows)
+        return "\n".join([table.as_text(rows), "", *facts, *timed])
+
+    # The work, on the worker thread
+
+    def _work(self, plan: list[Step], first: int) -> Work:
+        shop = self._shop
+        if 0 not in shop.made:
+            began = yield from shop.trial(0, None, Stage(self._original), (), self._clock)
+            if began is None:
+                trial = self.history[0]
+                raise RuntimeError(f"the original model cannot be measured: {trial.reason}\n\n{trial.error}")
+        made = shop.made[0]
+        for position, step in enumerate(plan):
+            chain = tuple(plan[: position + 1])
+            following = yield from shop.trial(first + position, step, made.stage, chain, self._clock)
+            if following is None:
+                break
+            made = following
+        yield from shop.time_all()
+
+    # What it came to
+
+    def _outcome(self) -> str:
+        return sentences.outcome(
+            [self.history[number] for number in (0, *self._numbers) if number < len(self.history)],
+            len(self._plan),
+            self.task.metric_name,
+        )
+
+    def _current(self) -> str:
+        running = [trial for trial in self.history if trial.state == "running"]
+        if not running:
+            return "Between two steps"
+        words = f"Working on {running[-1].params['step']}"
+        metric = self.task.metric_name
+        if running[-1].reports:
+            words += f": {metric} {text.number(running[-1].reports[-1][metric])} after epoch {len(running[-1].reports)}"
+        return words
+
+    def _is_complete(self, number: int) -> bool:
+        return number < len(self.history) and self.history[number].state == "complete"
+
+    def _report(self, number: int) -> Report:
+        if number not in self._reports:
+            if self._original_answers is None:
+                self._original_answers = answer(self.task, open_runner(self._shop.made[0].file))
+            original = self._original_answers
+            other = original if number == 0 else answer(self.task, open_runner(self._shop.made[number].file))
+            self._reports[number] = compare(self.task, original, other)
+        return self._reports[number]

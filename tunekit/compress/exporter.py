@@ -1,0 +1,190 @@
+"""Writing a network as an ONNX file, checked against PyTorch."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tunekit.compress.data import repeated
+from tunekit.compress.macs import plain_paths
+from tunekit.compress.network import copied, runner
+from tunekit.compress.onnx_file import first_line, open_runner, stripped
+from tunekit.compress.quiet import quiet
+from tunekit.core import text
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+    from torch import Tensor
+    from torch.nn import Module
+
+# How far onnxruntime may be from PyTorch, as a share of the largest output: both add in their own order.
+_TOLERANCE = 1e-3
+
+
+class ExportError(RuntimeError):
+    """The network cannot be written as an ONNX file that does the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Traced:
+    """A network as PyTorch traced it, nothing folded: every weight still has its own name."""
+
+    raw: ModelProto
+    program: Any
+
+
+class Exporter:
+    """Write networks as ONNX files with a free batch size.
+
+    To trace a network takes seconds; most steps of a recipe change only the weights. So a network that is built like an
+    earlier one gets its weights filled into the trace of that one. Either way the file is compared with the network's
+    own outputs.
+
+    Examples
+    --------
+    >>> import torch
+    >>> export = Exporter()
+    >>> data = export(torch.nn.Linear(3, 2), torch.randn(4, 3))
+    >>> open_runner(data)(torch.zeros(5, 3)).shape
+    torch.Size([5, 2])
+    """
+
+    def __init__(self) -> None:
+        self._traced: dict[Hashable, _Traced] = {}
+
+    def __call__(self, model: Module, x: Tensor) -> bytes:
+        """Write one network.
+
+        BatchNorm is folded into the convolution before it. Names and notes that only the exporter needs are left out:
+        the same network gives the same bytes on every machine.
+
+        Parameters
+        ----------
+        model
+            Any network that takes one tensor and returns one. It is copied first.
+        x
+            Real inputs, shape (examples, ...): up to 32 of them are used for the check.
+
+        Returns
+        -------
+        bytes
+            The file. Its input is called ``input``, its output ``output``, its first axis ``batch``.
+
+        Raises
+        ------
+        ExportError
+            If PyTorch cannot write it, or the file gives other outputs than the network.
+        """
+        network, x = copied(model).cpu(), x[:32].cpu()
+        key = _build(network, x)
+        if key in self._traced:
+            try:
+                return _checked(_filled(self._traced[key], network), network, x)
+            except Exception:  # built alike, yet not the same: something that is no weight has changed
+                del self._traced[key]
+        several = repeated(x, max(2, len(x)))
+        try:
+            traced = _by_export(network, several)
+            data = _checked(_filled(traced, network), network, x)
+        except Exception as newer:
+            return _checked(_by_tracing(network, several, newer), network, x)
+        self._traced[key] = traced
+        return data
+
+
+def export(model: Module, x: Tensor) -> bytes:
+    """Write one network as an ONNX file: see `Exporter`."""
+    return Exporter()(model, x)
+
+
+def _build(network: Module, x: Tensor) -> Hashable:
+    """What two networks have in common that differ in their weights only."""
+    weights = tuple((name, tuple(held.shape), held.dtype) for name, held in network.state_dict().items())
+    return repr(network), weights, tuple(x.shape[1:]), x.dtype
+
+
+def _by_export(network: Module, x: Tensor) -> _Traced:
+    import torch
+
+    with quiet(), torch.no_grad():
+        program = torch.onnx.export(
+            network,
+            (x,),
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+            optimize=False,
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+        )
+    if program is None:
+        raise ExportError("PyTorch returned no program")
+    return _Traced(_with_single_ends(program.model_proto), program.exported_program)
+
+
+def _filled(traced: _Traced, network: Module) -> bytes:
+    """Put a network's weights into a trace, and let PyTorch's exporter fold what can be folded."""
+    import torch
+    from onnxscript import ir
+
+    with quiet():
+        program = torch.onnx.ONNXProgram(ir.from_proto(traced.raw), traced.program)
+        program.apply_weights(network.state_dict())
+        program.optimize()
+        return stripped(program.model_proto)
+
+
+def _by_tracing(network: Module, x: Tensor, newer: Exception) -> bytes:
+    """Use PyTorch's older exporter, which follows one example through the network."""
+    import onnx
+    import torch
+
+    file: Any = io.BytesIO()  # allowed, though the types do not say so
+    free = {"input": {0: "batch"}, "output": {0: "batch"}}
+    try:
+        with quiet(), plain_paths(), torch.no_grad():
+            torch.onnx.export(
+                network, (x,), file, dynamo=False, input_names=["input"], output_names=["output"], dynamic_axes=free
+            )
+        return stripped(_with_single_ends(onnx.load_model_from_string(file.getvalue())))
+    except Exception as older:
+        raise ExportError(
+            f"a compressed network is written as ONNX, and PyTorch cannot write {type(network).__name__}: "
+            f"{first_line(newer)}; traced instead: {first_line(older)}; "
+            "write the part that it names with plain tensor operations"
+        ) from newer
+
+
+def _with_single_ends(model: Any) -> ModelProto:
+    proto: ModelProto = model
+    if len(proto.graph.input) != 1 or len(proto.graph.output) != 1:
+        raise ExportError(
+            f"a network takes one tensor and returns one: this one takes {len(proto.graph.input)} and returns "
+            f"{len(proto.graph.output)}; wrap it in a module that does"
+        )
+    return proto
+
+
+def _checked(data: bytes, network: Module, x: Tensor) -> bytes:
+    """Compare with PyTorch on batches of one and of many: some graphs are right for the size they were made with."""
+    import torch
+
+    run, expected = open_runner(data), runner(network)
+    for size in {1, len(x)}:
+        try:
+            found, wanted = run(x[:size]), expected(x[:size])
+        except Exception as error:
+            raise ExportError(
+                f"the ONNX file runs with any batch size, and with {text.plural(size, 'example')} it does not: "
+                f"{first_line(error)}; let the model read the batch size from its input"
+            ) from error
+        same_shape = found.shape == wanted.shape
+        gap = (found.double() - wanted.double()).abs().max().item() if same_shape else float("inf")
+        allowed = _TOLERANCE * max(1.0, torch.nan_to_num(wanted.double()).abs().max().item())
+        if not gap <= allowed:
+            raise ExportError(
+                f"the ONNX file gives the network's own outputs: on {text.plural(size, 'real example')} they are off "
+                f"by {gap:.3g} (allowed: {allowed:.3g}); does the model branch on its data, or draw random numbers?"
+            )
+    return data

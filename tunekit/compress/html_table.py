@@ -1,0 +1,96 @@
+"""The table as HTML: quiet, in the theme's own colours, and with the clock's figures marked as such."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+
+from tunekit.compress.latency import Latency
+from tunekit.compress.measure import BATCHES, RUNTIMES
+from tunekit.compress.table import RUNTIME_NAMES, Row, counts, milliseconds, quartiles, scale
+from tunekit.core import text
+
+_TABLE = (
+    "border-collapse:collapse;font-variant-numeric:tabular-nums;margin:4px 0 8px;"
+    "color:var(--jp-content-font-color1, inherit);font-size:12px"
+)
+_LINE = "border-bottom:1px solid var(--jp-border-color2, #8888)"
+_CELL = "padding:3px 7px;text-align:right;background:none;white-space:nowrap"
+_LEFT = ";text-align:left"
+_WORDS = "color:var(--jp-content-font-color1, inherit);margin:0;padding-left:1.2em;max-width:62em"
+_CLOCK = "tunekit-time"
+
+
+def as_html(table: Sequence[Row], facts: Sequence[str] = (), timed: Sequence[str] = ()) -> str:
+    """Write the table as HTML that reads on white and on dark, with the sentences below it.
+
+    Whatever the clock decides stands in a span of class ``tunekit-time``; all else is the same each time.
+
+    Parameters
+    ----------
+    table
+        The rows.
+    facts, timed
+        Sentences for below the table: those that are the same each time, and those that the clock decides.
+
+    Examples
+    --------
+    >>> "No rows yet" in as_html([])
+    True
+    """
+    if not table:
+        return "<p>No rows yet.</p>"
+    body = "".join(_row(row, scale(table)[1]) for row in table)
+    words = "".join(f"<li>{html.escape(fact)}</li>" for fact in facts)
+    words += "".join(f"<li>{_clock(html.escape(one))}</li>" for one in timed)
+    return (
+        f'<div class="tunekit-table" style="overflow-x:auto"><table style="{_TABLE}"><thead>{_header(table)}</thead>'
+        f'<tbody>{body}</tbody></table><ul style="{_WORDS}">{words}</ul></div>'
+    )
+
+
+def _header(table: Sequence[Row]) -> str:
+    """Two lines: the runtimes over their batch sizes, so that all fits on a page."""
+    plain = [("row", ""), ("step", _LEFT), (table[0].metric, ""), (f"file, {scale(table)[0]}", "")]
+    plain += [("non-zeros", ""), ("MACs", "")]
+    first = "".join(
+        f'<th scope="col" rowspan="2" style="{_CELL};{_LINE};vertical-align:bottom{side}">{html.escape(name)}</th>'
+        for name, side in plain
+    )
+    first += "".join(
+        f'<th scope="colgroup" colspan="{len(BATCHES)}" style="{_CELL};text-align:center">'
+        f"{RUNTIME_NAMES[runtime]}, ms</th>"
+        for runtime in RUNTIMES
+    )
+    second = "".join(f'<th scope="col" style="{_CELL};{_LINE}">batch {size}</th>' for _ in RUNTIMES for size in BATCHES)
+    return f"<tr>{first}</tr><tr>{second}</tr>"
+
+
+def _row(row: Row, unit: float) -> str:
+    weight = ";font-weight:600" if row.is_best and row.number else ""
+    step = row.step + (" (best)" if row.is_best and row.number else "")
+    start = f"{_cell(str(row.number), '')}{_cell(html.escape(step), weight + _LEFT)}"
+    if row.score is None:
+        reason = f"{row.state}: {row.reason}" if row.reason else row.state
+        span = 4 + len(RUNTIMES) * len(BATCHES)
+        return f'<tr>{start}<td colspan="{span}" style="{_CELL}{_LEFT}">{html.escape(reason)}</td></tr>'
+    shown = [str(row.score), text.number(row.size / unit), counts(row), text.counted(row.macs)]
+    cells = "".join(_cell(html.escape(one), "") for one in shown)
+    for runtime in RUNTIMES:
+        for size in BATCHES:
+            time = row.latencies.get((runtime, size))
+            cells += _cell("–" if time is None else _clock(_with_quartiles(time)), "")
+    return f"<tr>{start}{cells}</tr>"
+
+
+def _with_quartiles(time: Latency) -> str:
+    # no span: the clock's own span ends at the first end tag of one
+    return f'<i style="font-style:normal" title="{html.escape(quartiles(time))}">{html.escape(milliseconds(time))}</i>'
+
+
+def _cell(shown: str, style: str) -> str:
+    return f'<td style="{_CELL}{style}">{shown}</td>'
+
+
+def _clock(shown: str) -> str:
+    return f'<span class="{_CLOCK}">{shown}</span>'

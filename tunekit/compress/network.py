@@ -1,0 +1,146 @@
+"""A caller's network: copied so that it is never changed, and run without leaving a trace."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.nn import Module
+
+    from tunekit.compress.task import Runner
+
+
+def copied(model: Any) -> Module:
+    """Return a deep copy in evaluation mode; the model itself stays as it is.
+
+    A net that was pruned by ``torch.nn.utils.prune`` cannot be copied by itself (PyTorch issue 37322), as its weight is
+    the result of a computation: here the copy gets its value, and the masks become plain zeros. Parametrized weights,
+    such as those under weight norm, become plain ones, too.
+
+    Raises
+    ------
+    TypeError
+        If it is no module, or a part of it cannot be copied.
+    ValueError
+        If a parameter has no shape yet.
+
+    Examples
+    --------
+    >>> import torch
+    >>> model = torch.nn.Linear(2, 2).train()
+    >>> copied(model).training, model.training
+    (False, True)
+    """
+    import torch
+    from torch.nn import Module
+    from torch.nn.parameter import UninitializedParameter
+
+    if not isinstance(model, Module):
+        raise TypeError(f"the model is a torch.nn.Module: got {type(model).__name__}")
+    for name, parameter in model.named_parameters():
+        if isinstance(parameter, UninitializedParameter):
+            raise ValueError(
+                f"every parameter has a shape: {name} is still lazy; run one batch through the model first"
+            )
+    memo: dict[int, Any] = {}
+    for module in model.modules():
+        for held in vars(module).values():
+            if isinstance(held, torch.Tensor) and not held.is_leaf:
+                memo[id(held)] = held.detach().clone()
+    try:
+        twin: Module = copy.deepcopy(model, memo)
+    except Exception as error:
+        raise TypeError(
+            f"the model is copied, so that yours is never changed, and {type(model).__name__} cannot be: "
+            f"{type(error).__name__}: {error}; take out what cannot be copied (hooks, open files, tensors that are "
+            "the result of a computation)"
+        ) from error
+    _settle_masks(twin)
+    for module in [*twin.modules()]:
+        if hasattr(module, "parametrizations"):
+            _settle_parametrizations(module)
+    return twin.eval()
+
+
+def _settle_masks(model: Module) -> None:
+    from torch.nn.utils import prune
+
+    for module in model.modules():
+        for name in [key.removesuffix("_mask") for key in module._buffers if key.endswith("_mask")]:
+            if f"{name}_orig" in module._parameters:
+                prune.remove(module, name)
+
+
+def _settle_parametrizations(module: Module) -> None:
+    """Give a module of our own plain parameters.
+
+    PyTorch's own removal deletes properties from the module's class, which the copy shares with the caller's model.
+    """
+    import torch
+
+    parametrizations: Any = module._modules.pop("parametrizations")
+    values = {name: part().detach().clone() for name, part in parametrizations.items()}
+    trained = {name: any(p.requires_grad for p in part.parameters()) for name, part in parametrizations.items()}
+    module.__class__ = type(module).__bases__[0]
+    for name, value in values.items():
+        module.register_parameter(name, torch.nn.Parameter(value, requires_grad=trained[name]))
+
+
+def device_of(model: Module) -> Any:
+    """The device of its first parameter or buffer; the CPU where it has none."""
+    import itertools
+
+    import torch
+
+    first = next(itertools.chain(model.parameters(), model.buffers()), None)
+    return torch.device("cpu") if first is None else first.device
+
+
+def runner(model: Module) -> Runner:
+    """Return the function that runs batches through a network of our own in PyTorch, without gradients.
+
+    Examples
+    --------
+    >>> import torch
+    >>> runner(torch.nn.Linear(2, 3))(torch.zeros(5, 2)).shape
+    torch.Size([5, 3])
+    """
+    import torch
+
+    model.eval()
+    device = device_of(model)
+
+    def run(x: Tensor) -> Tensor:
+        with torch.inference_mode():
+            output: Tensor = model(x.to(device))
+        return output
+
+    return run
+
+
+def counts(model: Module) -> tuple[int, int]:
+    """Return the number of parameters and how many of them are not zero; shared ones count once.
+
+    Examples
+    --------
+    >>> import torch
+    >>> counts(torch.nn.BatchNorm1d(4))
+    (8, 4)
+    """
+    parameters = list(model.parameters())
+    return sum(p.numel() for p in parameters), sum(int((p != 0).sum()) for p in parameters)
+
+
+def layer_kinds() -> dict[str, tuple[type[Module], ...]]:
+    """The kinds of layers that a step may ask for, by family."""
+    from torch import nn
+
+    convolutions = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+    return {
+        "dense": (nn.Linear, nn.Bilinear, *convolutions),
+        "recurrent": (nn.RNNBase, nn.RNNCellBase),
+        "attention": (nn.MultiheadAttention,),
+        "embedding": (nn.Embedding, nn.EmbeddingBag),
+    }

@@ -1,0 +1,1 @@
+"""Pruning: which weights a net can do without."""

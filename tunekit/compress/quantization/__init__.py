@@ -1,0 +1,1 @@
+"""Quantization: the same network in fewer bits."""

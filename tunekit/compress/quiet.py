@@ -1,0 +1,45 @@
+"""Other people's libraries, kept quiet while they work: what they have to say is not for the user of a notebook."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+# What these log below an error are their own affairs: optional packages they lack, steps they recommend to themselves.
+_LOGGERS = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir", "onnxruntime", "torch.fx", "torch.__trace")
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Hold back warnings and log lines of the exporters and quantizers inside; what the root logger does comes back.
+
+    Examples
+    --------
+    >>> with quiet():
+    ...     logging.warning("not for the user")
+    """
+    root, thread = logging.getLogger(), threading.get_ident()
+
+    def passes(record: logging.LogRecord) -> bool:
+        return record.thread != thread
+
+    # logging.warning() gives a root logger without handlers one that writes to stderr for good: with this it has one
+    handler = logging.NullHandler()
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    levels = [logger.level for logger in loggers]
+    root.addHandler(handler)
+    root.addFilter(passes)
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+        root.removeFilter(passes)
+        root.removeHandler(handler)

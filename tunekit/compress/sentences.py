@@ -1,0 +1,133 @@
+"""What the figures say, in sentences."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from tunekit.compress.choice import RULE
+from tunekit.core import text
+
+if TYPE_CHECKING:
+    from tunekit.compress.table import Row
+    from tunekit.core.trial import Trial
+
+# Two latencies closer than this are called the same: medians of one run move by as much.
+_SAME = 0.05
+
+
+def outcome(trials: Sequence[Trial], planned: int, metric: str) -> str:
+    """Say what a run came to.
+
+    Parameters
+    ----------
+    trials
+        The original, then the run's own trials in order.
+    planned
+        How many steps the recipe has.
+    metric
+        The metric's name.
+
+    Examples
+    --------
+    >>> from tunekit.core.trial import Trial
+    >>> outcome([Trial(0, {"step": "original"}, state="stopped")], 3, "accuracy")
+    'Stopped: 0 of 3 steps are done. Run the recipe again to do it all.'
+    """
+    steps = trials[1:]
+    done = [trial for trial in steps if trial.state == "complete"]
+    parts = []
+    if done:
+        start, end = trials[0].metrics, done[-1].metrics
+        parts.append(
+            f"{text.plural(len(done), 'step')}: {text.size(start['size'])} → {text.size(end['size'])} "
+            f"({_factor(start['size'], end['size'])}), "
+            f"{metric} {text.number(start[metric])} → {text.number(end[metric])} on validation."
+        )
+        if any(_only_masked(trial.metrics, start) for trial in done):
+            parts.append("Masks alone changed neither file nor MACs.")
+    failed = next((trial for trial in trials if trial.state == "failed"), None)
+    if failed is not None:
+        place = steps.index(failed) + 1 if failed in steps else 0
+        parts.append(f"Step {place} of {planned}, {failed.params['step']}, failed: {failed.reason}.")
+    elif len(done) < planned:
+        parts.insert(0, f"Stopped: {len(done)} of {text.plural(planned, 'step')} are done.")
+        parts.append("Run the recipe again to do it all.")
+    return " ".join(parts)
+
+
+def below(rows: Sequence[Row]) -> tuple[list[str], list[str]]:
+    """What stands below the table: sentences that are the same each time, and those that the clock decides."""
+    complete = [row for row in rows if row.score is not None]
+    if not complete or complete[0].number != 0:
+        return [], []
+    original = complete[0]
+    facts = [note for row in rows for note in row.notes if _is_new(note, row, rows)]
+    masked = [row for row in complete[1:] if row.masked and row.size >= 0.99 * original.size]
+    if masked:
+        least = min(masked, key=lambda row: row.nonzeros)
+        share = 100 * (1 - least.nonzeros / least.parameters)
+        facts.append(
+            f"Row {least.number}: {share:.0f} % of the parameters are zero, and the file and the MACs are as before: "
+            "masks alone buy nothing."
+        )
+    grown = [str(row.number) for row in complete[1:] if row.size > 1.01 * original.size]
+    if grown:
+        facts.append(f"Larger than the original: row {', '.join(grown)}.")
+    count = original.score.count if original.score is not None else 0
+    on = f"{text.plural(count, 'validation example')}" if count else "the validation split"
+    facts.append(
+        f"Scores are from {on}, with 95 % intervals: rows whose intervals overlap widely cannot be told apart by them. "
+        "The test split was not used; ask a row for its .report."
+    )
+    facts.append(RULE)
+    return facts, [*_int8(complete), *_measured(complete)]
+
+
+def _is_new(note: str, row: Row, rows: Sequence[Row]) -> bool:
+    return not any(note in earlier.notes for earlier in rows if earlier.number < row.number)
+
+
+def _int8(rows: Sequence[Row]) -> list[str]:
+    said = []
+    for before, row in itertools.pairwise(rows):
+        if not row.is_int8 or before.is_int8:
+            continue
+        words = []
+        for size, what in ((1, "one example"), (32, "32 examples")):
+            mine, other = row.latencies.get(("onnxruntime", size)), before.latencies.get(("onnxruntime", size))
+            if mine is not None and other is not None:
+                words.append(f"{_speed(other.median, mine.median)} with {what}")
+        if words:
+            said.append(
+                f"Row {row.number}: in onnxruntime on this machine, int8 is {' and '.join(words)} than float (row "
+                f"{before.number})."
+                if all("as fast" not in word for word in words)
+                else f"Row {row.number}: in onnxruntime on this machine, int8 against float (row {before.number}) is "
+                f"{' and '.join(words)}."
+            )
+    return said
+
+
+def _measured(rows: Sequence[Row]) -> list[str]:
+    if not any(row.latencies for row in rows):
+        return []
+    return ["Latencies are medians for one batch on this CPU; all rows were timed in turn, in one run."]
+
+
+def _speed(before: float, after: float) -> str:
+    if abs(after - before) <= _SAME * before:
+        return "as fast"
+    return f"{before / after:.1f}x faster" if after < before else f"{after / before:.1f}x slower"
+
+
+def _factor(before: float, after: float) -> str:
+    if abs(after - before) < 0.01 * before:
+        return "as before"
+    return f"{before / after:.1f}x smaller" if after < before else f"{after / before:.1f}x larger"
+
+
+def _only_masked(metrics: Mapping[str, float], start: Mapping[str, float]) -> bool:
+    zeros = metrics["nonzeros"] < 0.99 * start["nonzeros"]
+    return bool(zeros and metrics["size"] >= 0.99 * start["size"] and metrics["macs"] >= start["macs"])

@@ -1,0 +1,149 @@
+"""What happens on the worker thread of a compression: one step after the other, each one measured."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tunekit.compress import latency as latencies
+from tunekit.compress import recipe as recipes
+from tunekit.compress.exporter import Exporter
+from tunekit.compress.measure import facts_of, latency_metrics, timed_calls
+from tunekit.compress.network import runner
+from tunekit.compress.onnx_file import open_runner
+from tunekit.compress.randomness import own_stream
+from tunekit.compress.stage import Context, Stage
+from tunekit.core import seeds
+from tunekit.core.events import Event, Progressed, TrialEnded, TrialMeasured, TrialStarted
+from tunekit.core.job import StopRequested, Work
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from tunekit.compress.recipe import Step
+    from tunekit.compress.task import Task
+
+# Each cell of the table is timed this long, all of them together no longer than that.
+_SECONDS_A_CELL = 0.15
+_SECONDS_IN_ALL = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a row of the table stands for: the model, its ONNX file, and the steps that led there."""
+
+    stage: Stage
+    file: bytes
+    recipe: tuple[Step, ...]
+
+
+class Workshop:
+    """Makes the rows of a compression and keeps them.
+
+    Parameters
+    ----------
+    task
+        The data, the loss and the metric.
+    seed
+        What all randomness comes from, 0 or more.
+    sample
+        Real inputs, shape (32 or fewer, ...), to write and to time files with.
+    """
+
+    def __init__(self, task: Task, seed: int, sample: Tensor) -> None:
+        self.task = task
+        self.seed = seed
+        self.sample = sample
+        self.made: dict[int, Made] = {}
+        self.validation_count = 0
+        self._export = Exporter()
+
+    def trial(
+        self, number: int, step: Step | None, stage: Stage, recipe: tuple[Step, ...], clock: Callable[[], float]
+    ) -> Generator[Event, None, Made | None]:
+        """Do one step and measure what it made.
+
+        Parameters
+        ----------
+        number
+            The trial's.
+        step, stage
+            What to do and to what; with None the stage is measured as it is.
+        recipe
+            All steps up to this one.
+        clock
+            Seconds so far without pauses.
+
+        Returns
+        -------
+        Made | None
+            The new row, or None where it failed: the last event says why.
+        """
+        params: Mapping[str, Any] = {"step": "original"}
+        if step is not None:
+            params = {"step": repr(step), "recipe": recipes.to_records(recipe)}
+        seed = seeds.trial_seed(self.seed, len(recipe))  # by its place: the same recipe again gives the same figures
+        began = clock()
+        try:
+            yield TrialStarted(number, params, seed)
+            context = Context(self.task, number, seed, clock, self._file)
+            made, metrics = yield from own_stream(self._make(step, stage, recipe, context), seed)
+        except StopRequested:
+            yield TrialEnded(number, "stopped", {}, clock() - began)
+            raise
+        except Exception:
+            yield TrialEnded(number, "failed", {}, clock() - began, traceback.format_exc())
+            return None
+        self.made[number] = made
+        yield TrialEnded(number, "complete", metrics, clock() - began)
+        return made
+
+    def _make(
+        self, step: Step | None, stage: Stage, recipe: tuple[Step, ...], context: Context
+    ) -> Generator[Event, None, tuple[Made, dict[str, float]]]:
+        if step is not None:
+            stage = yield from step.apply(stage, context)
+        name = "the original" if step is None else repr(step)
+        yield Progressed(f"Writing the ONNX file of {name}", 0.9)
+        file = self._file(stage)
+        run = runner(stage.network) if stage.file is None else open_runner(file)
+        answers = None
+        for answers in self.task.answers(run):
+            if answers is None:
+                yield Progressed(f"Scoring {name} on the validation split", 0.95)
+        if answers is None:
+            raise ValueError("a split holds at least one example: validation is empty")
+        self.validation_count = len(answers.targets)
+        facts = facts_of(stage.network, file, self.task, self.task.score(answers), self.sample)
+        return Made(stage, file, recipe), facts.metrics
+
+    def _file(self, stage: Stage) -> bytes:
+        if stage.file is not None:
+            return stage.file
+        for made in self.made.values():
+            if made.stage.file is None and made.stage.network is stage.network:
+                return made.file
+        return self._export(stage.network, self.sample)
+
+    def time_all(self) -> Work:
+        """Time all rows in turn, those of earlier runs too: only what was timed together can be compared."""
+        calls = {}
+        for number, made in self.made.items():
+            network = made.stage.network if made.stage.file is None else None
+            for cell, call in timed_calls(network, made.file, self.sample).items():
+                calls[number, cell] = call
+            yield Progressed("Preparing to time all rows")
+        timing = latencies.compare(calls, min(_SECONDS_A_CELL, _SECONDS_IN_ALL / len(calls)))
+        times = {}
+        while True:
+            try:
+                share = next(timing)
+            except StopIteration as end:
+                times = end.value
+                break
+            yield Progressed("Timing all rows in turn", share)
+        for number in self.made:
+            own = {cell: time for (row, cell), time in times.items() if row == number}
+            yield TrialMeasured(number, latency_metrics(own))
