@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tunekit.compress.compression import Compression
     from tunekit.compress.fine_tune import FineTune
     from tunekit.compress.measure import measure
+    from tunekit.compress.pruning.criteria import criteria
     from tunekit.compress.pruning.prune import Prune
     from tunekit.compress.quantization.quantize import Quantize
     from tunekit.compress.task import Task
@@ -38,6 +39,7 @@ _HOMES = {
     "Space": "tunekit.search.space",
     "Study": "tunekit.search.study",
     "Task": "tunekit.compress.task",
+    "criteria": "tunekit.compress.pruning.criteria",
     "load": "tunekit.compress.bundle",
     "measure": "tunekit.compress.measure",
     "watch": "tunekit.search.watch",
@@ -56,6 +58,7 @@ __all__ = [
     "Space",
     "Study",
     "Task",
+    "criteria",
     "load",
     "measure",
     "watch",

@@ -65,6 +65,10 @@ class Registry(Generic[Thing]):
             raise ValueError(f"unknown {self.kind} {name!r}: the known ones are {listed(sorted(self._things))}")
         return self._things[name]
 
+    def __repr__(self) -> str:
+        """The names of what is there."""
+        return f"Registry({self.kind}: {listed(self)})"
+
     def __contains__(self, name: object) -> bool:
         """Whether there is a thing of that name."""
         return name in self._things
