@@ -84,6 +84,21 @@ def test_an_error_that_ends_it_leaves_the_picture_too(tmp_path: Path) -> None:
     assert "first 5 trials all failed" in outputs[-1]["evalue"]
 
 
+def test_where_a_busy_kernel_hears_no_button_the_panel_says_what_to_press(tmp_path: Path) -> None:
+    deaf = """
+from tunekit.widgets.panel import Panel
+Panel.hears_while_blocked = property(lambda self: False)
+study.start(1000)
+study.view.tick()
+hint = study.view._panel.hint
+study.stop()
+study.wait()
+hint
+"""
+    (outputs,) = executed(tmp_path, deaf)
+    assert "press ■ in the notebook's toolbar to stop. What is finished is kept." in outputs[-1]["data"]["text/plain"]
+
+
 @pytest.mark.parametrize("press", ["pause", "resume", "stop", "explode", 3, None])
 def test_a_press_reaches_its_handler_and_nothing_else_does(press: object) -> None:
     from tunekit.widgets.panel import Panel

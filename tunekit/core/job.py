@@ -213,7 +213,11 @@ class Job:
         self._rested = 0.0
         self._time_is_up = None
         self._over.clear()
-        self._view = upstairs.ask("open_view")(self) if has_viewer() else None
+        try:
+            self._view = upstairs.ask("open_view")(self) if has_viewer() else None
+        except BaseException:
+            self._over.set()  # nothing has begun
+            raise
         self._thread = threading.Thread(
             target=self._drive, args=(work, timeout, _torch_threads()), daemon=True, name="tunekit"
         )

@@ -291,7 +291,7 @@ def _goal(maximize: str | None, minimize: str | None) -> Goal:
         )
     metric = maximize if minimize is None else minimize
     if metric is not None and (not isinstance(metric, str) or not metric):
-        raise ValueError(f"the metric to go for is a name: got {metric!r}")
+        raise ValueError(f"the metric to go for is one name, and several are not there yet: got {metric!r}")
     return Goal(metric or "score", maximize=minimize is None)
 
 
