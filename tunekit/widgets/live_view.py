@@ -21,8 +21,9 @@ from tunekit.widgets.panel import Panel
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 
-# Words travel at most this often; a person does not read faster, and the kernel stays free for the work.
-_SECONDS_BETWEEN_WORDS = 0.1
+# Words travel at most this often; a person does not read faster, and the cores stay free for the work. What answers
+# a press travels at once.
+_SECONDS_BETWEEN_WORDS = 0.25
 # After a picture the painter rests this many times as long as it took: it uses 2 % of one core at most.
 _REST = 49
 # A waiting cell writes the remaining time anew even if nothing else happens.
@@ -51,6 +52,7 @@ class LiveView:
         self._cell: str | None = None
         self._changed = threading.Event()
         self._changed.set()
+        self._pressed = threading.Event()
         self._unsubscribe = job.subscribe(self._changed.set)
         self._final: Image | None = None
         self._panel = Panel(self.heading, self._press)
@@ -97,6 +99,7 @@ class LiveView:
 
     def _press(self, button: str) -> None:
         {"pause": self.job.pause, "resume": self.job.resume, "stop": self.job.stop}[button]()
+        self._pressed.set()
 
     # On the render thread
 
@@ -120,7 +123,8 @@ class LiveView:
                 cost = min(time.thread_time() - began, time.perf_counter() - wall)
                 next_picture = time.perf_counter() + _REST * cost
             self._panel.update(**update)
-            time.sleep(_SECONDS_BETWEEN_WORDS)
+            self._pressed.wait(_SECONDS_BETWEEN_WORDS)
+            self._pressed.clear()
         self._unsubscribe()
         self._final = png(self._painter.paint().figure, final=True)
         self._leave()
