@@ -6,6 +6,7 @@ import asyncio
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -63,7 +64,7 @@ class Result:
         return self.words
 
 
-class Job:
+class Job(ABC):
     """Drives a generator of events on a worker thread.
 
     The thread looks at its flags between two events: to pause, to resume and to stop take as long as one step. Whoever
@@ -174,13 +175,13 @@ class Job:
         return self._view
 
     @property
+    @abstractmethod
     def heading(self) -> str:
         """What this is, in words that are the same before, while and after it runs."""
-        raise NotImplementedError
 
+    @abstractmethod
     def status(self) -> Status:
         """What is going on, in words."""
-        raise NotImplementedError
 
     def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Have a function called after every change; returns the function that ends it.
@@ -223,9 +224,9 @@ class Job:
         )
         self._thread.start()
 
+    @abstractmethod
     def _outcome(self) -> str:
         """What the run came to, in words."""
-        raise NotImplementedError
 
     def _clock(self) -> float:
         """Seconds that the job has been running, pauses left out."""
@@ -282,7 +283,7 @@ class Job:
         self._resting = False
         self._rested += time.perf_counter() - began
 
-    def _keep(self, event: Event) -> None:
+    def _keep(self, event: Event) -> None:  # noqa: B027 - a hook: most jobs keep nothing of their own
         """Called with each event that belongs to the history, once it is in it."""
 
     # The waiting thread
