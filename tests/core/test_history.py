@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from tunekit.core.events import Progressed, TrialEnded, TrialMeasured, TrialReported, TrialStarted
-from tunekit.core.history import Goal, History
+from tunekit.core.goal import Aim, Goal
+from tunekit.core.history import History
 
 
 def folded(*events: object, maximize: bool = True) -> History:
-    history = History(Goal("score", maximize))
+    history = History(Goal(Aim("score", maximize)))
     for event in events:
         history.apply(event)  # type: ignore[arg-type]
     return history

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from tunekit.core.events import Event, Progressed, TrialEnded, TrialReported, TrialStarted
-from tunekit.core.history import Goal
+from tunekit.core.goal import Aim, Goal
 from tunekit.core.job import Job, Result, Status, StopRequested, Work
 
 
@@ -19,7 +19,7 @@ class Counting(Job):
     """Counts to a number, a step every two milliseconds."""
 
     def __init__(self, steps: int = 10_000, fails_at: int | None = None) -> None:
-        super().__init__(Goal("count"))
+        super().__init__(Goal(Aim("count")))
         self.steps = steps
         self.fails_at = fails_at
 

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 
 import tunekit as tk
 from tunekit.core.events import TrialEnded, TrialReported, TrialStarted
-from tunekit.core.history import Goal, History
+from tunekit.core.goal import Goal
+from tunekit.core.history import History
 from tunekit.core.job import Job
 from tunekit.plots import curves, history, live, plot, plots, theme, trade_off
 from tunekit.plots.image import png

@@ -10,7 +10,8 @@ import pytest
 
 from tunekit.core import seeds
 from tunekit.core.events import TrialEnded, TrialStarted
-from tunekit.core.history import Goal, History
+from tunekit.core.goal import Aim, Goal
+from tunekit.core.history import History
 from tunekit.search.parameters import Choice, Float, Int
 from tunekit.search.samplers import Sampler, resolve, samplers
 from tunekit.search.samplers.bayes import Bayes
@@ -34,7 +35,7 @@ def score(params: Mapping[str, Any]) -> float:
 
 
 def played(name: str, trials: int, space: Space = MIXED, seed: int = 0, maximize: bool = True) -> History:
-    history = History(Goal("score", maximize))
+    history = History(Goal(Aim("score", maximize)))
     return go_on(resolve(name)[1], history, trials, space, seed)
 
 
@@ -46,7 +47,7 @@ def go_on(sampler: Sampler, history: History, trials: int, space: Space, seed: i
         history.apply(TrialStarted(number, params))
         failed = fail_every and number % fail_every == 0
         value = score(params) if "lr" in params else float(len(repr(params)))
-        value = value if history.goal.maximize else -value
+        value = value if history.goal.aim.maximize else -value
         end = (
             TrialEnded(number, "failed", {}, 0.0, "boom")
             if failed

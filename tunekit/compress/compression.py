@@ -19,7 +19,7 @@ from tunekit.compress.stage import Stage
 from tunekit.compress.task import Task
 from tunekit.compress.workshop import Workshop
 from tunekit.core import seeds, text
-from tunekit.core.history import Goal
+from tunekit.core.goal import Aim, Goal
 from tunekit.core.job import Job, Result, Status, Work
 from tunekit.core.trial import Trial
 
@@ -70,7 +70,7 @@ class Compression(Job):
         checked = seeds.check(seed)
         if checked is None:
             raise ValueError("a compression can be repeated: seed is a whole number from 0, got None; write seed=0")
-        super().__init__(Goal(task.metric_name, maximize=True))
+        super().__init__(Goal(Aim(task.metric_name)))
         self.task = task
         self.seed = checked
         self._original = on_device(copied(model), task)

@@ -3,32 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+import numpy as np
+
+from tunekit.core import pareto
 from tunekit.core.events import Event, TrialEnded, TrialMeasured, TrialReported, TrialStarted
+from tunekit.core.goal import Goal
 from tunekit.core.trial import Trial
-
-
-@dataclass(frozen=True, slots=True)
-class Goal:
-    """The metric that counts, and which way is better.
-
-    Examples
-    --------
-    >>> Goal("loss", maximize=False).better(0.1, 0.2)
-    True
-    """
-
-    metric: str = "score"
-    maximize: bool = True
-
-    def better(self, one: float, other: float) -> bool:
-        """Whether the first value is strictly better than the second."""
-        return one > other if self.maximize else one < other
-
-    def score(self, trial: Trial) -> float | None:
-        """The trial's value of the metric, in the metric's own unit; None until it is complete."""
-        return trial.metrics.get(self.metric) if trial.state == "complete" else None
 
 
 class History:
@@ -38,18 +20,22 @@ class History:
     ----------
     goal
         What makes one trial better than another.
+    prior
+        Complete trials of an earlier job whose settings belong to this one's space: what a sampler may learn from,
+        though they are no trials of this job.
 
     Examples
     --------
-    >>> history = History(Goal("score"))
+    >>> history = History(Goal())
     >>> history.apply(TrialStarted(0, {"lr": 0.1}))
     >>> history.apply(TrialEnded(0, "complete", {"score": 0.9}, seconds=1.0))
     >>> history.best
     Trial(0, score=0.900, lr=0.100)
     """
 
-    def __init__(self, goal: Goal) -> None:
+    def __init__(self, goal: Goal, prior: tuple[Trial, ...] = ()) -> None:
         self.goal = goal
+        self.prior = prior
         self._trials: list[Trial] = []
 
     def apply(self, event: Event) -> None:
@@ -107,16 +93,28 @@ class History:
 
     @property
     def complete(self) -> list[Trial]:
-        """The trials that ended with a score."""
-        return [trial for trial in self if self.goal.score(trial) is not None]
+        """The trials that ended with a value of every aim."""
+        return [trial for trial in self if self.goal.gains(trial) is not None]
+
+    @property
+    def feasible(self) -> list[Trial]:
+        """The complete trials that keep every limit."""
+        return [trial for trial in self.complete if self.goal.is_feasible(trial)]
 
     @property
     def best(self) -> Trial | None:
-        """The best complete trial, the first among equals; None while there is none."""
-        best: Trial | None = None
-        best_score = 0.0
-        for trial in self:
-            score = self.goal.score(trial)
-            if score is not None and (best is None or self.goal.better(score, best_score)):
-                best, best_score = trial, score
-        return best
+        """The feasible trial that is best by the first aim, the first among equals; None while there is none."""
+        return max(self.feasible, key=self._first_gain, default=None)
+
+    @property
+    def front(self) -> list[Trial]:
+        """The feasible trials that no other one beats in every aim, by the first aim, the best first."""
+        trials = self.feasible
+        if not trials:
+            return []
+        kept = pareto.non_dominated(np.array([self.goal.gains(trial) for trial in trials]))
+        front = [trial for trial, keep in zip(trials, kept, strict=True) if keep]
+        return sorted(front, key=lambda trial: -self._first_gain(trial))
+
+    def _first_gain(self, trial: Trial) -> float:
+        return self.goal.aim.gain(trial.metrics[self.goal.metric])

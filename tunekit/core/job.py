@@ -13,7 +13,8 @@ from typing import Any, Literal, Protocol
 
 from tunekit.core import text, upstairs
 from tunekit.core.events import Event, Progressed
-from tunekit.core.history import Goal, History
+from tunekit.core.goal import Goal
+from tunekit.core.history import History
 from tunekit.core.surroundings import has_viewer
 
 Work = Generator[Event, None, None]

@@ -56,7 +56,7 @@ def history_data(history: History) -> HistoryData:
         if score is not None:
             numbers.append(trial.number)
             scores.append(score)
-            best.append(score if not best or goal.better(score, best[-1]) else best[-1])
+            best.append(score if not best or goal.aim.better(score, best[-1]) else best[-1])
     leader = history.best
     title = (
         f"Best {goal.metric} {text.number(best[-1])}, at trial {leader.number}"

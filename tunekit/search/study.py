@@ -12,7 +12,7 @@ import numpy as np
 
 from tunekit.core import seeds, text, upstairs
 from tunekit.core.events import Event, TrialEnded, TrialReported, TrialStarted
-from tunekit.core.history import Goal
+from tunekit.core.goal import Aim, Goal
 from tunekit.core.job import Job, Result, Status, StopRequested, Work
 from tunekit.core.trial import Trial
 from tunekit.search.objective import Context, Objective
@@ -292,7 +292,7 @@ def _goal(maximize: str | None, minimize: str | None) -> Goal:
     metric = maximize if minimize is None else minimize
     if metric is not None and (not isinstance(metric, str) or not metric):
         raise ValueError(f"the metric to go for is one name, and several are not there yet: got {metric!r}")
-    return Goal(metric or "score", maximize=minimize is None)
+    return Goal(Aim(metric or "score", maximize=minimize is None))
 
 
 def _told(error: Exception) -> str:

@@ -48,7 +48,8 @@ class Bayes:
 
     Examples
     --------
-    >>> from tunekit.core.history import Goal, History
+    >>> from tunekit.core.goal import Goal
+    >>> from tunekit.core.history import History
     >>> params = Bayes().propose(Space(lr=(1e-4, 1e-1, "log")), History(Goal()), np.random.default_rng(0))
     >>> 1e-4 <= params["lr"] <= 1e-1
     True
@@ -114,7 +115,7 @@ def _ask(optimizer: BayesianOptimization, space: Space, rng: np.random.Generator
 
 def _observations(space: Space, history: History) -> list[tuple[NDArray[np.float64], float]]:
     """Places and targets, higher is better: repeats averaged, failed trials as the worst seen."""
-    sign = 1.0 if history.goal.maximize else -1.0
+    sign = 1.0 if history.goal.aim.maximize else -1.0
     scores = {trial.number: history.goal.score(trial) for trial in history}
     worst = min(sign * score for score in scores.values() if score is not None)
     gathered: dict[tuple[float, ...], list[float]] = {}

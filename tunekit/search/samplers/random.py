@@ -27,7 +27,8 @@ class Random:
 
     Examples
     --------
-    >>> from tunekit.core.history import Goal, History
+    >>> from tunekit.core.goal import Goal
+    >>> from tunekit.core.history import History
     >>> Random().propose(Space(act=["relu", "gelu"]), History(Goal()), np.random.default_rng(0))
     {'act': 'gelu'}
     """
