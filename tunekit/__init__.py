@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tunekit.core import upstairs
 
 if TYPE_CHECKING:
+    from tunekit import testing
     from tunekit.compress.budget import Budget
     from tunekit.compress.bundle import load
     from tunekit.compress.compressed import Compressed
@@ -42,6 +43,7 @@ _HOMES = {
     "criteria": "tunekit.compress.pruning.criteria",
     "load": "tunekit.compress.bundle",
     "measure": "tunekit.compress.measure",
+    "testing": "tunekit.testing",
     "watch": "tunekit.search.watch",
 }
 
@@ -61,6 +63,7 @@ __all__ = [
     "criteria",
     "load",
     "measure",
+    "testing",
     "watch",
 ]
 
@@ -75,7 +78,8 @@ upstairs.connect(
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"tunekit has no {name!r}: the public names are {', '.join(__all__)}")
-    value = getattr(import_module(_HOMES[name]), name)
+    home = import_module(_HOMES[name])
+    value = home if home.__name__ == f"{__name__}.{name}" else getattr(home, name)  # a module is its own home
     globals()[name] = value
     return value
 

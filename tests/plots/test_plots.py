@@ -13,7 +13,7 @@ from tunekit.core.events import TrialEnded, TrialReported, TrialStarted
 from tunekit.core.goal import Goal
 from tunekit.core.history import History
 from tunekit.core.job import Job
-from tunekit.plots import curves, history, live, plot, plots, theme, trade_off
+from tunekit.plots import curves, front, history, live, plot, plots, theme, trade_off
 from tunekit.plots.image import png
 
 NAMES = list(plots)
@@ -42,13 +42,32 @@ def squeezed() -> Job:
     return study
 
 
+def weighed(aims: int, limit: float | None = None) -> tk.Study:
+    """A study of several aims, with a limit or without."""
+    names = ["accuracy", "speed", "weight"][:aims]
+    constraints = None if limit is None else {"weight": (None, limit)}
+    study = tk.Study(None, {"x": (0.0, 1.0)}, maximize=names, constraints=constraints)
+    for x in (0.1, 0.2, 0.3, 0.4):
+        study.tell({"x": x}, {"accuracy": x, "speed": 1 - x * x, "weight": (x - 0.3) ** 2})
+    return study
+
+
+JOBS = {
+    "a study": finished(),
+    "with failures": finished(fails=True),
+    "one step": finished(steps=1),
+    "two aims": weighed(2),
+    "three aims": weighed(3),
+    "within a limit": weighed(1, limit=0.015),
+    "outside of a limit": weighed(2, limit=-1.0),
+    "a compression": squeezed(),
+    "nothing yet": tk.Study(lambda x: x, {"x": (0.0, 1.0)}),
+}
+
+
 @pytest.mark.parametrize("name", NAMES)
 class TestEveryPlot:
-    @pytest.mark.parametrize(
-        "job",
-        [finished(), finished(fails=True), finished(steps=1), squeezed(), tk.Study(lambda x: x, {"x": (0.0, 1.0)})],
-        ids=["a study", "with failures", "one step", "a compression", "nothing yet"],
-    )  # fmt: skip
+    @pytest.mark.parametrize("job", JOBS.values(), ids=list(JOBS))
     def test_it_draws_whatever_there_is(self, name: str, job: Job) -> None:
         figure = plot(name, job)
         assert isinstance(figure, Figure)
@@ -95,6 +114,12 @@ def test_the_running_curve_is_told_apart() -> None:
     data = curves.curves_data(folded)
     assert data.current == (0.5, 0.75)
     assert data.title == "Trial 0: 0.750 after 2 steps"
+
+
+def test_the_front_of_three_aims_is_drawn_in_two_and_says_so() -> None:
+    data = front.front_data(weighed(3).history)
+    assert (data.up, data.across, data.steps) == ("accuracy", "speed", None)
+    assert data.title.endswith("(2 of 3 aims)")
 
 
 def test_the_trade_off_says_how_much_smaller() -> None:

@@ -1,25 +1,38 @@
-"""What every sampler holds. It runs on all that are registered: a new one inherits it."""
+"""What every sampler holds, by one suite that runs on all that are known; and what is particular to some."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice, product
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tunekit.core import seeds
 from tunekit.core.events import TrialEnded, TrialStarted
 from tunekit.core.goal import Aim, Goal
 from tunekit.core.history import History
+from tunekit.search import engines
 from tunekit.search.parameters import Choice, Float, Int
 from tunekit.search.samplers import Sampler, resolve, samplers
 from tunekit.search.samplers.bayes import Bayes
+from tunekit.search.samplers.combinations import Combinations, all_values
 from tunekit.search.samplers.grid import Grid
+from tunekit.search.samplers.sobol import scrambled_points
 from tunekit.search.space import Space
+from tunekit.testing import SamplerConformance
+from tunekit.testing.play import play, tell
+from tunekit.testing.spaces import spaces
 
 resolve("random")  # reads the modules that register themselves
-NAMES = list(samplers)
+NAMES = [*samplers, *engines.names()]
+# these say at once that they take one aim
+ONE_AIM = {"hyperopt:anneal", "hyperopt:tpe", "optuna:cmaes"}
+# these are asked for each trial of a history anew, or fit at each proposal what grows with the cube of the trials
+SLOW = {"optuna:cmaes", "optuna:gp", "optuna:nsgaii", "optuna:nsgaiii", "optuna:qmc"}
 
 MIXED = Space(
     lr=Float(1e-4, 1e-1, log=True),
@@ -57,62 +70,18 @@ def go_on(sampler: Sampler, history: History, trials: int, space: Space, seed: i
     return history
 
 
-@pytest.mark.parametrize("name", NAMES)
-class TestEverySampler:
-    def test_settings_belong_to_the_space(self, name: str) -> None:
-        for trial in played(name, 16):
-            MIXED.check(trial.params)
-            assert isinstance(trial.params["layers"], tuple)
-            assert isinstance(trial.params["norm"], bool)
-            assert ("momentum" in trial.params) == trial.params["norm"]
+class TestEverySampler(SamplerConformance):
+    @pytest.fixture(autouse=True, params=NAMES)
+    def _choose(self, request: pytest.FixtureRequest) -> None:
+        self.name = str(request.param)
+        if ":" in self.name:
+            pytest.importorskip(self.name.partition(":")[0])
+        self.endless = self.name != "grid"
+        self.several_aims = self.name not in ONE_AIM
+        self.many = 40 if self.name in SLOW else 2000
 
-    def test_the_same_seed_gives_the_same_settings(self, name: str) -> None:
-        assert [t.params for t in played(name, 12)] == [t.params for t in played(name, 12)]
-
-    def test_it_may_lose_its_memory(self, name: str) -> None:
-        undisturbed = played(name, 12)
-        resumed = go_on(resolve(name)[1], played(name, 8), 4, MIXED)
-        assert [t.params for t in resumed] == [t.params for t in undisturbed]
-
-    def test_it_never_repeats_and_ends_when_all_is_tried(self, name: str) -> None:
-        space = Space(act=Choice("relu", "gelu", "tanh"), deep=Int(1, 3))
-        history = played(name, 20, space)
-        assert len(history) == 9
-        assert len({space.key(trial.params) for trial in history}) == 9
-
-    def test_failures_do_not_stop_it(self, name: str) -> None:
-        history = go_on(resolve(name)[1], History(Goal()), 12, MIXED, fail_every=2)
-        assert len(history) == 12
-        assert all(trial.state == "failed" for trial in history if trial.number % 2 == 0)
-
-    def test_the_sign_of_the_goal_changes_nothing(self, name: str) -> None:
-        up = [trial.params for trial in played(name, 9)]
-        down = [trial.params for trial in played(name, 9, maximize=False)]
-        assert up == down
-
-    @pytest.mark.parametrize(
-        "space",
-        [
-            Space(x=(0.0, 1.0)),
-            Space(x=(0, 4)),
-            Space(x=["only"]),
-            Space(a=[True, False], b=["x", "y"]),
-            Space(x=(1, 10**6, "log")),
-        ],
-        ids=["one float", "one int", "one value", "only choices", "many ints"],
-    )  # fmt: skip
-    def test_small_and_odd_spaces_work(self, name: str, space: Space) -> None:
-        history = played(name, 7, space)
-        assert len(history) == min(5 if name == "grid" else 7, space.count or 7)
-
-    def test_scores_that_are_all_the_same_do_not_stop_it(self, name: str) -> None:
-        history = History(Goal())
-        sampler = resolve(name)[1]
-        for number in range(10):
-            params = sampler.propose(MIXED, history, seeds.generator(0, number))
-            assert params is not None
-            history.apply(TrialStarted(number, params))
-            history.apply(TrialEnded(number, "complete", {"score": 1.0}, 0.0))
+    def make(self) -> Sampler:
+        return resolve(self.name)[1]
 
 
 def test_the_model_finds_a_better_setting_than_chance() -> None:
@@ -150,18 +119,124 @@ def test_a_failed_setting_counts_as_the_worst_seen() -> None:
 
 def test_the_grid_is_in_order_and_says_its_values() -> None:
     space = Space(lr=(1e-3, 1e-1, "log"), width=(8, 10), act=["relu", "gelu"])
-    settings = list(Grid(points=3).settings(space))
-    assert len(settings) == 18
-    assert [s["lr"] for s in settings[::6]] == [0.001, 0.01, 0.1]
-    assert [s["width"] for s in settings[:6:2]] == [8, 9, 10]
+    tried = list(Grid(points=3).settings(space))
+    assert len(tried) == 18
+    assert [params["lr"] for params in tried[::6]] == [0.001, 0.01, 0.1]
+    assert [params["width"] for params in tried[:6:2]] == [8, 9, 10]
+
+
+def test_the_grid_says_its_size_before_it_starts() -> None:
+    assert Grid(points={"width": 3}).size(MIXED) == 5 * 3 * 2 * (5 + 1)
+    assert Grid(points=7).describe(Space(lr=(0.0, 1.0), act=["relu", "gelu"])) == "grid of 14"
+    assert Grid(points=1000).describe(Space({f"x{i}": (0.0, 1.0) for i in range(3)})) == "grid of 1,000,000,000"
+
+
+def test_the_grid_takes_as_many_values_of_each_parameter_as_it_is_told() -> None:
+    space = Space(lr=(1e-4, 1e-1, "log"), width=(1, 100), act=list("abcdefgh"), drop=Float(0, 0.6, step=0.2))
+    tried = list(Grid(points={"lr": 4, "width": 1}).settings(space))
+    assert sorted({params["lr"] for params in tried}) == pytest.approx([1e-4, 1e-3, 1e-2, 1e-1])
+    assert {params["width"] for params in tried} == {51}
+    assert {params["act"] for params in tried} == set("abcdefgh")
+    assert sorted({params["drop"] for params in tried}) == [0.0, 0.2, 0.4, 0.6]
+
+
+def test_a_grid_that_goes_on_leaves_out_what_was_tried_in_whatever_order() -> None:
+    space = Space(a=(1, 3), b=["x", "y"])
+    history = History(Goal())
+    for params in ({"a": 2, "b": "y"}, {"a": 1, "b": "x"}):
+        tell(history, params, {"score": 0.0})
+    play(Grid(), space, 10, history=history)
+    tried = [(trial.params["a"], trial.params["b"]) for trial in history]
+    assert tried[2:] == [(1, "y"), (2, "x"), (3, "x"), (3, "y")]
+
+
+def test_a_grid_without_end_proposes_at_once() -> None:
+    space = Space({f"x{i}": (0.0, 1.0) for i in range(40)})
+    assert Grid(points=10).size(space) == 10**40
+    history = play(Grid(points=10), space, 12)
+    assert [round(9 * trial.params["x39"]) for trial in history] == [*range(10), 0, 1]
+
+
+def listed_by_hand(space: Space, values: Mapping[str, list[Any]]) -> list[dict[str, Any]]:
+    """All combinations, with what does not count thrown out of each, and what is then the same left out."""
+    found: list[dict[str, Any]] = []
+    for combination in product(*values.values()):
+        params: dict[str, Any] = {}
+        for name, value in zip(values, combination, strict=True):
+            if space.is_active(name, params):
+                params[name] = value
+        if not any(repr(params) == repr(known) for known in found):
+            found.append(params)
+    return found
+
+
+@settings(max_examples=60, deadline=None)
+@given(spaces(), st.integers(1, 4))
+def test_combinations_are_complete_in_order_and_counted(space: Space, points: int) -> None:
+    values = {name: list(islice(all_values(space[name]) or [0.25, 0.5, 0.75], points)) for name in space}
+    combinations = Combinations(space, values)
+    expected = listed_by_hand(space, values)
+    assert repr(list(combinations)) == repr(expected)
+    assert combinations.count == len(expected)
+
+
+def test_conditions_on_conditions_do_not_multiply() -> None:
+    space = Space(
+        kind=Choice("a", "b", "c"),
+        deep=Choice(True, False, when={"kind": ["a", "b"]}),
+        depth=Int(1, 10, when={"deep": True, "kind": "b"}),
+        seed=Int(1, 5),
+    )
+    # a: 2; b: 10 + 1; c: 1; each with five seeds
+    assert Grid(points=10).size(space) == (2 + 11 + 1) * 5
+    assert len(list(Grid(points=10).settings(space))) == 70
+
+
+def test_a_few_settings_beside_many_that_do_not_count_are_all_found() -> None:
+    """A product of 2,000,000 settings of which 2,000 differ: hardly one of the last of them is drawn by chance."""
+    space = Space(
+        kind=Choice("a", "b"), x=Int(1, 1000, when={"kind": "a"}), y=Int(1, 1000, when={"kind": "b"})
+    )  # fmt: skip
+    history = play(resolve("random")[1], space, 2001)
+    assert len({space.key(trial.params) for trial in history}) == len(history) == 2000
+
+
+def test_the_points_of_one_study_are_one_scrambled_sequence() -> None:
+    space = Space(x=(0.0, 1.0), y=(0.0, 1.0), z=(0.0, 1.0))
+    for seed in range(3):
+        history = play(resolve("sobol")[1], space, 64, seed=seed)
+        for name in space:  # each 64th of each axis holds one point
+            assert sorted(int(64 * trial.params[name]) for trial in history) == list(range(64))
+    first, second = (play(resolve("sobol")[1], space, 1, seed=seed)[0].params for seed in (0, 1))
+    assert first != second
+
+
+def test_a_sobol_sequence_covers_a_space_of_categories_evenly() -> None:
+    space = Space(a=Choice(*range(4)), b=Choice(*range(4)))
+    for seed in range(5):
+        history = play(resolve("sobol")[1], space, 16, seed=seed)
+        assert len({space.key(trial.params) for trial in history}) == len(history) == 16
+
+
+def test_scrambled_points_go_on_where_they_ended() -> None:
+    whole = scrambled_points(5, start=0, count=37, seed=3)
+    assert whole.shape == (37, 5)
+    assert whole.min() >= 0
+    assert whole.max() < 1
+    for start, count in ((0, 1), (1, 1), (5, 32), (36, 1)):
+        assert (scrambled_points(5, start, count, seed=3) == whole[start : start + count]).all()
+    assert (scrambled_points(5, 0, 37, seed=4) != whole).any()
 
 
 @pytest.mark.parametrize(
     ("make", "words"),
     [
         (lambda: resolve("gird"), "unknown sampler 'gird': the known ones are 'bayes', 'grid', 'random'"),
-        (lambda: resolve(object()), "a name or an object with propose"),  # type: ignore[arg-type]
+        (lambda: resolve(object()), "a name or an object with propose"),
         (lambda: Grid(points=0), "at least one value of each parameter: got points=0"),
+        (lambda: Grid(points={"lr": True}), r"at least one value of each parameter: got points\['lr'\]=True"),
+        (lambda: Grid(points={"rl": 3}).size(MIXED), "unknown parameter 'rl': the known ones are 'lr', 'width'"),
+        (lambda: Grid(points={"norm": 1}).size(MIXED), "takes a Choice whole.*leave it out"),
         (lambda: Bayes(start=0), "at least one random setting: got start=0"),
     ],
 )  # fmt: skip

@@ -287,8 +287,6 @@ def test_classes_and_functions_as_values_are_shown_by_name() -> None:
         (lambda: tk.Study(lambda lr: 1.0, SPACE), "it takes no 'width', 'act'"),
         (lambda: tk.Study(lambda lr, /, width, act: 1.0, SPACE), "nothing gives it 'lr'"),
         (lambda: tk.Study(3, SPACE), "a function of the settings: got 3"),  # type: ignore[arg-type]
-        (lambda: study(maximize="a", minimize="b"), "goes for one metric"),
-        (lambda: study(maximize=["a", "b"]), "is one name, and several are not there yet: got"),
         (lambda: study(seed=-1), "a seed is a whole number from 0"),
         (lambda: study().run(0), "whole number from 1: got 0"),
         (lambda: study().run(True), "whole number from 1: got True"),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
 
-from tunekit.core import pareto
+from tunekit.core import pareto, text
 from tunekit.core.events import Event, TrialEnded, TrialMeasured, TrialReported, TrialStarted
 from tunekit.core.goal import Goal
 from tunekit.core.trial import Trial
@@ -115,6 +115,37 @@ class History:
         kept = pareto.non_dominated(np.array([self.goal.gains(trial) for trial in trials]))
         front = [trial for trial, keep in zip(trials, kept, strict=True) if keep]
         return sorted(front, key=lambda trial: -self._first_gain(trial))
+
+    def hypervolume(self, reference: Mapping[str, float] | None = None) -> float:
+        """How much of the space of the aims the front covers, in the product of their units; 0 while there is no front.
+
+        Parameters
+        ----------
+        reference
+            The corner that it is measured from, a value for each aim's metric: only trials better than it in every aim
+            count. None: the worst value of each aim among the complete trials, feasible or not. That corner moves as
+            trials come in; give one to compare two jobs.
+
+        Raises
+        ------
+        ValueError
+            If the reference lacks an aim's metric, names another one, or a value is not finite.
+        """
+        names = [aim.metric for aim in self.goal.aims]
+        if reference is not None and set(reference) != set(names):
+            raise ValueError(
+                f"the reference has a value for each aim, {text.listed(names)}: got {text.listed(reference)}"
+            )
+        if reference is not None and not np.all(np.isfinite(list(reference.values()))):
+            raise ValueError(f"the values of the reference are finite: got {text.settings(reference)}")
+        front = self.front
+        if not front:
+            return 0.0
+        if reference is None:
+            corner = np.array([self.goal.gains(trial) for trial in self.complete]).min(axis=0)
+        else:
+            corner = np.array([aim.gain(reference[aim.metric]) for aim in self.goal.aims])
+        return pareto.hypervolume(np.array([self.goal.gains(trial) for trial in front]), corner)
 
     def _first_gain(self, trial: Trial) -> float:
         return self.goal.aim.gain(trial.metrics[self.goal.metric])

@@ -16,6 +16,7 @@ from tunekit.core.events import Event, Progressed
 from tunekit.core.goal import Goal
 from tunekit.core.history import History
 from tunekit.core.surroundings import has_viewer
+from tunekit.core.trial import Trial
 
 Work = Generator[Event, None, None]
 State = Literal["idle", "running", "pausing", "paused", "stopping", "over"]
@@ -75,10 +76,14 @@ class Job(ABC):
     ----------
     goal
         What makes one trial better than another.
+    prior
+        Complete trials of an earlier job that this one may learn from.
     """
 
-    def __init__(self, goal: Goal) -> None:
-        self.history = History(goal)
+    def __init__(self, goal: Goal, prior: tuple[Trial, ...] = ()) -> None:
+        self.history = History(goal, prior)
+        # held by whoever adds to the history: the worker, and a loop of a person's own on another thread
+        self._writing = threading.RLock()
         self._progress: Progressed | None = None
         self._listeners: list[Callable[[], None]] = []
         self._running = threading.Event()
@@ -205,10 +210,7 @@ class Job(ABC):
     def _launch(self, work: Work, timeout: float | None = None) -> None:
         if timeout is not None and not timeout > 0:
             raise ValueError(f"a timeout is a number of seconds above 0, or None: got {timeout!r}")
-        if not self._over.is_set():
-            raise RuntimeError(
-                "a job does one thing at a time: this one is still running; wait() for it or stop() it first"
-            )
+        self._check_over()
         self._stop.clear()
         self._running.set()
         self._failure = None
@@ -225,9 +227,21 @@ class Job(ABC):
         )
         self._thread.start()
 
+    def _check_over(self) -> None:
+        if not self._over.is_set():
+            raise RuntimeError(
+                "a job does one thing at a time: this one is still running; wait() for it or stop() it first"
+            )
+
     @abstractmethod
     def _outcome(self) -> str:
         """What the run came to, in words."""
+
+    def _record(self, event: Event) -> None:
+        """Fold an event into the history, on whatever thread it happened."""
+        with self._writing:
+            self.history.apply(event)
+            self._keep(event)
 
     def _clock(self) -> float:
         """Seconds that the job has been running, pauses left out."""
@@ -243,8 +257,7 @@ class Job(ABC):
                     self._progress = event
                 else:
                     self._progress = None
-                    self.history.apply(event)
-                    self._keep(event)
+                    self._record(event)
                 self._notify()
         except StopRequested:
             pass

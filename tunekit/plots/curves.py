@@ -53,7 +53,7 @@ def curves_data(history: History) -> CurvesData:
         steps = text.plural(len(running.reports), "step")
         title = f"{_name(running)}: {text.number(_curve(running, metric)[-1])} after {steps}"
     elif leader is not None and leader.reports:
-        title = f"{_name(leader)} learned best"
+        title = f"{_name(leader)} learned {'' if len(history.goal.aims) == 1 else f'{metric} '}best"
     elif trials:
         title = f"{_name(trials[-1])}: {text.number(_curve(trials[-1], metric)[-1])} at the end"
     else:

@@ -1,4 +1,4 @@
-"""The scores of all trials in order, and the best so far."""
+"""The scores of all trials in order, and the best so far: of the first aim, where there are several."""
 
 from __future__ import annotations
 
@@ -25,11 +25,13 @@ class HistoryData:
     metric
         The name of the score, in its own unit.
     numbers, scores
-        Each complete trial's number and score; same length, in order.
+        The number and score of each complete trial that keeps the limits; same length, in order.
     best
         The best score up to each of them.
     best_number
         The number of the best trial, or None.
+    outside_numbers, outside_scores
+        The number and score of each complete trial that breaks a limit; same length, in order.
     failed
         The numbers of the failed trials.
     title
@@ -41,6 +43,8 @@ class HistoryData:
     scores: tuple[float, ...]
     best: tuple[float, ...]
     best_number: int | None
+    outside_numbers: tuple[int, ...]
+    outside_scores: tuple[float, ...]
     failed: tuple[int, ...]
     title: str
 
@@ -48,37 +52,52 @@ class HistoryData:
 def history_data(history: History) -> HistoryData:
     """Compute what the picture shows from a history."""
     goal = history.goal
-    numbers: list[int] = []
-    scores: list[float] = []
+    scored = [(trial, score) for trial in history.complete if (score := goal.score(trial)) is not None]
+    counting = [(trial.number, score) for trial, score in scored if goal.is_feasible(trial)]
+    outside = [(trial.number, score) for trial, score in scored if not goal.is_feasible(trial)]
     best: list[float] = []
-    for trial in history:
-        score = goal.score(trial)
-        if score is not None:
-            numbers.append(trial.number)
-            scores.append(score)
-            best.append(score if not best or goal.aim.better(score, best[-1]) else best[-1])
-    leader = history.best
-    title = (
-        f"Best {goal.metric} {text.number(best[-1])}, at trial {leader.number}"
-        if leader is not None
-        else "No score yet"
-    )
+    for _, score in counting:
+        best.append(score if not best or goal.aim.better(score, best[-1]) else best[-1])
+    # from the same moment as the scores, for a trial may end meanwhile
+    leader = counting[best.index(best[-1])] if counting else None
     failed = tuple(trial.number for trial in history if trial.state == "failed")
     return HistoryData(
-        goal.metric, tuple(numbers), tuple(scores), tuple(best), leader.number if leader else None, failed, title
+        goal.metric,
+        tuple(number for number, _ in counting),
+        tuple(score for _, score in counting),
+        tuple(best),
+        leader[0] if leader is not None else None,
+        tuple(number for number, _ in outside),
+        tuple(score for _, score in outside),
+        failed,
+        _title(history, leader),
     )
+
+
+def _title(history: History, leader: tuple[int, float] | None) -> str:
+    metric = history.goal.metric
+    if leader is None:
+        return f"No {metric} within the limits yet" if history.complete else "No score yet"
+    best = f"{metric} {text.number(leader[1])}, at trial {leader[0]}"
+    if len(history.goal.aims) == 1:
+        return f"Best {best}"
+    return f"Front of {text.plural(len(history.front), 'trial')}; best {best}"
 
 
 def draw_history(axes: Axes, data: HistoryData) -> None:
-    """Draw it: trials in grey, the best so far in the accent colour, failures at the lower edge."""
+    """Draw it: trials in grey, hollow outside of the limits, the best so far in the accent colour, failures below."""
     label(axes, data.title, "trial", data.metric)
     whole_numbers(axes)
-    if not data.scores and not data.failed:
+    everything = (*data.scores, *data.outside_scores)
+    if not everything and not data.failed:
         hide(axes)
-    last = max((*data.numbers, *data.failed, 1))
+    last = max((*data.numbers, *data.outside_numbers, *data.failed, 1))
     axes.set_xlim(-0.5, last + 0.5)
+    if everything:
+        axes.set_ylim(*room(everything))
+    if data.outside_scores:
+        axes.plot(data.outside_numbers, data.outside_scores, "o", color=QUIET, markersize=3.5, fillstyle="none")
     if data.scores:
-        axes.set_ylim(*room(data.scores))
         axes.plot(data.numbers, data.scores, "o", color=QUIET, markersize=3.5, markeredgewidth=0)
         axes.plot(data.numbers, data.best, color=ACCENT, linewidth=1.6, drawstyle="steps-post", solid_capstyle="butt")
         place = data.numbers.index(data.best_number) if data.best_number is not None else 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,8 +42,9 @@ class Objective:
         returns a number or a dict of numbers, or is a generator that yields one after each step; the last one counts.
     space
         The space that the settings come from.
-    metric
-        The name that a plain number gets, and that a dict must have.
+    metrics
+        The names that a dict must have in the end; one name alone is what a plain number gets. After a step a dict
+        needs the first of them only: what is dear to measure may come with the last.
 
     Raises
     ------
@@ -51,7 +52,7 @@ class Objective:
         If the function cannot be called with the settings of this space.
     """
 
-    def __init__(self, function: Callable[..., Any], space: Space, metric: str) -> None:
+    def __init__(self, function: Callable[..., Any], space: Space, metrics: Sequence[str]) -> None:
         if not callable(function):
             raise TypeError(f"the objective is a function of the settings: got {text.value(function)}")
         if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
@@ -59,7 +60,7 @@ class Objective:
                 "the objective is a plain function or a plain generator: got an async one; leave out 'async'"
             )
         self.function = function
-        self.metric = metric
+        self.metrics = tuple(metrics)
         self.name = getattr(function, "__name__", type(function).__name__)
         self._takes_trial = _check_signature(function, space, self.name)
 
@@ -83,7 +84,7 @@ class Objective:
         """
         outcome = self.function(**params, **({"trial": context} if self._takes_trial else {}))
         if not isinstance(outcome, Generator):
-            yield self._read(outcome), True
+            yield read_metrics(outcome, self.metrics, self.name), True
             return
         last: dict[str, float] | None = None
         step = 0
@@ -93,31 +94,69 @@ class Objective:
                     given = next(outcome)
                 except StopIteration as end:
                     if end.value is not None:
-                        last = self._read(end.value)
+                        last = read_metrics(end.value, self.metrics, self.name)
                     break
                 step += 1
-                last = self._read(given, step)
+                last = read_metrics(given, self.metrics, self.name, step)
                 yield last, False
         finally:
             outcome.close()
         if last is None:
             raise TypeError(f"{self.name} yields its score after each step: it yielded nothing")
+        _check_complete(last, self.metrics, self.name)
         yield last, True
 
-    def _read(self, given: Any, step: int | None = None) -> dict[str, float]:
-        where = "" if step is None else f" at step {step}"
-        named = given if isinstance(given, Mapping) else {self.metric: given}
-        metrics: dict[str, float] = {}
-        for name, value in named.items():
-            metrics[str(name)] = number = _as_number(value, f"{self.name}: {name}{where}")
-            if not math.isfinite(number):
-                raise NonFiniteScore(f"a score is a finite number: {name} is {number}{where}")
-        if self.metric not in metrics:
-            raise TypeError(
-                f"{self.name} must give the metric {self.metric!r} that the study goes for{where}: "
-                f"it gave {text.listed(metrics)}; name one of these in maximize= or minimize="
-            )
-        return metrics
+
+def read_metrics(given: Any, wanted: Sequence[str], name: str, step: int | None = None) -> dict[str, float]:
+    """What was measured, as numbers by name.
+
+    Parameters
+    ----------
+    given
+        A dict of numbers; or a number, where one metric is wanted.
+    wanted
+        The metrics that it must have; after a step the first of them only.
+    name
+        Who gives it, for the errors.
+    step
+        The step after which it was given, from 1; None at the end.
+
+    Raises
+    ------
+    NonFiniteScore
+        If a number is NaN or infinite.
+    TypeError
+        If it is something else than numbers, or a wanted metric is missing.
+
+    Examples
+    --------
+    >>> read_metrics(0.5, ["score"], "train")
+    {'score': 0.5}
+    """
+    where = "" if step is None else f" at step {step}"
+    if not isinstance(given, Mapping) and len(wanted) > 1:
+        raise TypeError(
+            f"{name} must give a dict with {text.listed(wanted)}{where}: a single number is enough where the study has "
+            f"one metric; got {text.value(given)}"
+        )
+    named = given if isinstance(given, Mapping) else {wanted[0]: given}
+    metrics: dict[str, float] = {}
+    for metric, value in named.items():
+        metrics[str(metric)] = number = _as_number(value, f"{name}: {metric}{where}")
+        if not math.isfinite(number):
+            raise NonFiniteScore(f"a score is a finite number: {metric} is {number}{where}")
+    _check_complete(metrics, wanted if step is None else wanted[:1], name, where)
+    return metrics
+
+
+def _check_complete(metrics: Mapping[str, float], wanted: Sequence[str], name: str, where: str = "") -> None:
+    missing = [metric for metric in wanted if metric not in metrics]
+    if missing:
+        noun = "metric" if len(missing) == 1 else "metrics"
+        raise TypeError(
+            f"{name} must give the {noun} {text.listed(missing)} that the study goes for or limits{where}: "
+            f"it gave {text.listed(metrics)}; maximize=, minimize= and constraints= name what it must give"
+        )
 
 
 def _as_number(value: Any, what: str) -> float:

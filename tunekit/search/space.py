@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tunekit.core import text
+from tunekit.core.trial import Trial
+from tunekit.search.narrowing import narrowed
 from tunekit.search.parameters import Choice, Float, Int, Parameter
 
 # Where a parameter that does not count (its `when` does not hold) lies in the unit cube: always the same place.
@@ -165,6 +167,29 @@ class Space:
     def sample(self, rng: np.random.Generator) -> dict[str, Any]:
         """Settings drawn uniformly from the unit cube."""
         return self.from_unit(rng.random(len(self)))
+
+    def narrow(self, around: Trial | Mapping[str, Any], factor: float = 0.5) -> Space:
+        """A smaller space around settings that are good: the ranges of its numbers shrink to a share of their width.
+
+        Parameters
+        ----------
+        around
+            Settings of this space, or a trial that has them, such as ``study.best``.
+        factor
+            The share of its width that a range keeps, above 0 to 1; on a log scale of the logarithm's width. Whole
+            numbers keep at least two values, steps their lattice, choices all their values.
+
+        Raises
+        ------
+        ValueError
+            If these are no settings of this space, or the factor is out of its range.
+
+        Examples
+        --------
+        >>> Space(lr=(1e-4, 1e-2, "log"), width=(0, 100)).narrow({"lr": 1e-3, "width": 90})
+        Space(lr: Float(0.000316228, 0.00316228, log=True), width: Int(65, 100))
+        """
+        return Space(narrowed(self, around.params if isinstance(around, Trial) else around, factor))
 
     def key(self, params: Mapping[str, Any]) -> tuple[float, ...]:
         """A hashable name for settings: equal settings have equal keys."""

@@ -1,46 +1,47 @@
-"""Watching an optimizer that somebody already has: the same points as its own loop, with the panel."""
+"""Watching a study that somebody already has, of whatever package: the same trials, with the panel and the plots."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+import sys
+from collections.abc import Callable
+from typing import Any
 
 from tunekit.core import text
-from tunekit.core.events import Event, TrialEnded, TrialStarted
-from tunekit.core.history import History
-from tunekit.search.parameters import Choice, Float, Int, Parameter
-from tunekit.search.space import Space
 from tunekit.search.study import Study
 
-if TYPE_CHECKING:
-    from bayes_opt import BayesianOptimization
 
-
-def watch(optimizer: BayesianOptimization, *, init_points: int = 5) -> Study:
-    """Make a study of a bayes_opt optimizer: its function, its space, its points, with the panel.
-
-    The study visits exactly the points that ``optimizer.maximize(init_points, n_iter)`` would, and registers each with
-    the optimizer, so that ``optimizer.max`` and ``optimizer.res`` hold what they would. Points that the optimizer has
-    already are the study's first trials.
+def watch(watched: Any, objective: Callable[..., Any] | None = None, *, init_points: int = 5) -> Study:
+    """Make a study of one that was begun elsewhere: its trials, its space, with the panel, the plots and the insight.
 
     Parameters
     ----------
-    optimizer
-        A ``bayes_opt.BayesianOptimization`` with a function to maximize.
+    watched
+        What was begun elsewhere:
+
+        a ``bayes_opt.BayesianOptimization`` with a function to maximize. The study visits exactly the points that
+        ``maximize(init_points, n_iter)`` would, and registers each with the optimizer. Points that it has already are
+        the study's first trials;
+
+        an ``optuna.Study``. Its trials are the study's trials at any moment, also while somebody else runs it. With an
+        ``objective`` the study can be run: its sampler and its pruner say what to try, and it knows all trials;
+
+        hyperopt's ``Trials``, finished or running: its trials at any moment. It cannot be run from here.
+    objective
+        Only for an optuna study: a function of an optuna trial.
     init_points
-        How many random points come first, as in its ``maximize``; 0 or more.
+        Only for a bayes_opt optimizer: how many random points come first, as in its ``maximize``; 0 or more.
 
     Returns
     -------
     Study
-        ``watch(optimizer, init_points=2).run(12)`` is ``optimizer.maximize(init_points=2, n_iter=10)``.
+        ``watch(optimizer, init_points=2).run(12)`` is ``optimizer.maximize(init_points=2, n_iter=10)``;
+        ``watch(study, objective).run(20)`` is ``study.optimize(objective, n_trials=20)``.
+        ``watch(study).follow()`` shows live what another cell, thread or process runs.
 
     Raises
     ------
     TypeError
-        If it is not a bayes_opt optimizer, or has no function.
+        If it is none of these, or an objective is given that is not needed.
 
     Examples
     --------
@@ -50,82 +51,29 @@ def watch(optimizer: BayesianOptimization, *, init_points: int = 5) -> Study:
     >>> len(study.run(4).words) > 0, len(optimizer.res)
     (True, 4)
     """
-    from bayes_opt import BayesianOptimization
+    if _is_a(watched, "optuna", "Study"):
+        from tunekit.search.watching.optuna_study import OptunaStudy
 
-    if not isinstance(optimizer, BayesianOptimization):
-        raise TypeError(f"watch takes a bayes_opt.BayesianOptimization: got {text.value(optimizer)}")
-    if optimizer.space.target_func is None:
-        raise TypeError("watch needs an optimizer with a function to maximize: this one was made with f=None")
-    if isinstance(init_points, bool) or not isinstance(init_points, (int, np.integer)) or init_points < 0:
-        raise ValueError(f"init_points is a whole number from 0: got {init_points!r}")
-    return _WatchedStudy(optimizer, int(init_points))
+        return OptunaStudy(watched, objective)
+    if objective is not None:
+        raise TypeError(
+            f"only an optuna study is watched with an objective: got {text.value(objective)} beside "
+            f"{text.value(watched)}; leave it out"
+        )
+    if _is_a(watched, "bayes_opt", "BayesianOptimization"):
+        from tunekit.search.watching.bayes_opt_study import BayesOptStudy
 
+        return BayesOptStudy(watched, init_points)
+    if _is_a(watched, "hyperopt", "Trials"):
+        from tunekit.search.watching.hyperopt_study import HyperoptStudy
 
-class _WatchedStudy(Study):
-    """A study whose proposals are the optimizer's own, and whose trials are registered with it."""
-
-    def __init__(self, optimizer: BayesianOptimization, init_points: int) -> None:
-        function = optimizer.space.target_func
-        assert function is not None
-        space = Space({name: _parameter(config) for name, config in optimizer.space.params_config.items()})
-        super().__init__(function, space, maximize="target", sampler=_Own(optimizer, init_points))
-        self.sampler_name = "bayes_opt"
-        self.optimizer = optimizer
-        for number, point in enumerate(optimizer.res):
-            self.history.apply(TrialStarted(number, point["params"]))
-            self.history.apply(TrialEnded(number, "complete", {"target": float(point["target"])}, seconds=0.0))
-
-    def _keep(self, event: Event) -> None:
-        if isinstance(event, TrialEnded) and event.state != "stopped":
-            self._register(self.history[event.number].params, event.metrics.get("target"))
-
-    def _register(self, params: Mapping[str, Any], target: float | None) -> None:
-        """Tell the optimizer: a failed point as the worst so far, since it has no word for a failure."""
-        space = self.optimizer.space
-        if target is None:
-            if space.empty:
-                return
-            target = float(np.min(space.target))
-        if space.params_to_array(params) in space and not self.optimizer._allow_duplicate_points:
-            return
-        constraint = None if space.constraint is None else space.constraint.eval(**params)
-        # the space's own register: the optimizer's prints a table row, which would land in whatever cell is running
-        space.register(params, target, constraint)
-        transformer = self.optimizer._bounds_transformer
-        if transformer and isinstance(self.sampler, _Own) and self.sampler.suggested:
-            bounds: Any = transformer.transform(space)
-            self.optimizer.set_bounds(bounds)
+        return HyperoptStudy(watched)
+    raise TypeError(
+        f"watch takes a bayes_opt.BayesianOptimization, an optuna.Study or hyperopt's Trials: got {text.value(watched)}"
+    )
 
 
-class _Own:
-    """Proposes as the loop of ``BayesianOptimization.maximize`` does: the queue first, then its suggestions."""
-
-    def __init__(self, optimizer: BayesianOptimization, init_points: int) -> None:
-        self.optimizer = optimizer
-        self.init_points = init_points
-        self.primed = False
-        self.suggested = 0
-
-    def propose(self, space: Space, history: History, rng: np.random.Generator) -> Mapping[str, Any]:
-        """The next point; the optimizer's own random state moves on, so this is no pure function."""
-        # bayes_opt has no public way to ask its queue of probes, and the draw must happen as maximize() does it
-        queue = self.optimizer._queue
-        if not self.primed:
-            self.optimizer._prime_queue(self.init_points)
-            self.primed = True
-        if queue:
-            point = queue.popleft()
-            return (
-                dict(point) if isinstance(point, Mapping) else self.optimizer.space.array_to_params(np.asarray(point))
-            )
-        self.suggested += 1
-        return self.optimizer.suggest()
-
-
-def _parameter(config: Any) -> Parameter:
-    """A bayes_opt parameter as one of ours, for the panel and the plots; its values are never rounded by it."""
-    categories = getattr(config, "categories", None)
-    if categories is not None:
-        return Choice(*categories)
-    low, high = (bound.item() for bound in np.asarray(config.bounds).reshape(2))
-    return Float(low, high) if config.is_continuous else Int(int(low), int(high))
+def _is_a(thing: Any, package: str, name: str) -> bool:
+    """Whether it is of that class; whoever holds such an object has imported its package."""
+    kind = getattr(sys.modules.get(package), name, None)
+    return kind is not None and isinstance(thing, kind)

@@ -28,8 +28,14 @@ class Sampler(Protocol):
 samplers: Registry[Callable[[], Sampler]] = Registry("sampler")
 
 
-def resolve(sampler: str | Sampler) -> tuple[str, Sampler]:
+def resolve(sampler: Any) -> tuple[str, Sampler]:
     """The sampler of that name, or the object itself, with the name to show.
+
+    Parameters
+    ----------
+    sampler
+        A name; a name with a package before it, such as ``"optuna:tpe"`` or ``"hyperopt:tpe"``; a sampler object of
+        optuna; a configured ``bayes_opt.BayesianOptimization``; or any object with ``propose``.
 
     Raises
     ------
@@ -37,12 +43,21 @@ def resolve(sampler: str | Sampler) -> tuple[str, Sampler]:
         If nothing has that name.
     TypeError
         If it is an object that cannot propose.
+    ModuleNotFoundError
+        If the package of that name is not installed.
     """
+    from tunekit.search import engines
+
+    if isinstance(sampler, str) and ":" in sampler:
+        return sampler, engines.named(sampler)
     if isinstance(sampler, str):
         # the modules register themselves; they are read when the first name is looked up
-        from tunekit.search.samplers import bayes, grid, random  # noqa: F401
+        from tunekit.search.samplers import bayes, grid, random, sobol  # noqa: F401
 
         return sampler, samplers[sampler]()
+    adopted = engines.adopted(sampler)
+    if adopted is not None:
+        return adopted
     if not callable(getattr(sampler, "propose", None)):
         raise TypeError(
             f"a sampler is a name or an object with propose(space, history, rng): got {text.value(sampler)}"

@@ -1,50 +1,73 @@
-"""Bayesian search: bayes_opt's own optimizer, given parameters of our kinds."""
+"""Bayesian search: bayes_opt's optimizer with a surrogate that knows scales, categories, noise, failures and limits."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tunekit.core import text
+from tunekit.core.goal import Goal
 from tunekit.core.history import History
 from tunekit.search.samplers import samplers
-from tunekit.search.samplers.random import draw_untried
+from tunekit.search.samplers.random import draw_untried, tried_keys
+from tunekit.search.samplers.sobol import Sobol
 from tunekit.search.space import Space
+from tunekit.search.surrogate.acquisitions import acquisitions
+from tunekit.search.surrogate.ascent import apart, candidates, climb
+from tunekit.search.surrogate.belief import Memory
+from tunekit.search.surrogate.encoding import Encoding
+from tunekit.search.surrogate.model import Model
+from tunekit.search.surrogate.observations import Places, observe
+from tunekit.search.surrogate.thompson import drawn_order
+from tunekit.search.surrogate.threads import one_blas_thread
 
 if TYPE_CHECKING:
     from bayes_opt import BayesianOptimization
 
-# Variance of the noise beside a signal of variance 1: a net's score moves by a few percent of its range between seeds.
-# bayes_opt's own 1e-6 makes the surrogate run through every point, noise and all.
-_NOISE = 1e-3
-# Length scales of the kernel in the unit cube: from a twentieth of the range to practically constant.
-_LENGTH_SCALES = (0.05, 5.0)
-# How many random places the acquisition is computed at, and from how many of the best it climbs on.
-_CANDIDATES, _ASCENTS = 2500, 3
-# How often the fit of the kernel starts anew, from random length scales: there is one to fit.
-_RESTARTS = 1
+Array = NDArray[np.float64]
+
+# How many settings are spread over the space before the model is asked.
+_START = 5
+# The one acquisition that is no function of mean and deviation: the best of one draw from all that is believed.
+_THOMPSON = "thompson sampling"
 
 
 @samplers.register("bayes")
 class Bayes:
-    """Fit a Gaussian process to what was tried and go where it expects to improve most.
+    """Fit a Gaussian process to what was tried and go where a trial is worth most.
 
-    Each proposal builds the optimizer anew from the history: nothing is remembered between two of them, so a study that
-    goes on after a restart proposes what the undisturbed one would have.
+    The surrogate has one length scale for each parameter, shrunk towards their common mean; learned noise; scores bent
+    until they look normal. Failed trials count as the worst seen, running ones as what the surrogate expects of them.
+    Several aims: the expected growth of the volume that the front covers. Limits: times the probability that they are
+    kept; while nothing keeps them, that probability alone.
+
+    What it keeps between two proposals it may lose: each follows from the history and the generator alone.
 
     Parameters
     ----------
     start
-        How many settings are drawn at random before the model is asked; None: twice the number of parameters, at
-        least 4 and at most 10.
+        How many settings are spread over the space (a scrambled Sobol sequence) before the model is asked, 1 or more.
+    acquisition
+        ``"log expected improvement"``, ``"expected improvement"``, ``"probability of improvement"``,
+        ``"upper confidence bound"`` or ``"thompson sampling"``: what makes a place worth a trial, where there is one
+        aim.
+    reference
+        Where there are several: a value of each aim that every wanted trial is better than, by name; None: a little
+        below the worst seen.
+
+    Raises
+    ------
+    ValueError
+        If an argument breaks a rule above.
 
     References
     ----------
     Snoek, Larochelle and Adams, "Practical Bayesian Optimization of Machine Learning Algorithms", NeurIPS 2012.
-    Garrido-Merchán and Hernández-Lobato, "Dealing with categorical and integer-valued variables in Bayesian
-    Optimization with Gaussian processes", Neurocomputing 2020: values are rounded inside the kernel.
+    Cowen-Rivers et al., "HEBO: Pushing the Limits of Sample-Efficient Hyperparameter Optimisation", JAIR 2022: scores
+    on a bent scale.
 
     Examples
     --------
@@ -55,74 +78,150 @@ class Bayes:
     True
     """
 
-    def __init__(self, start: int | None = None) -> None:
-        if start is not None and (isinstance(start, bool) or not isinstance(start, int) or start < 1):
-            raise ValueError(f"a Bayesian search starts with at least one random setting: got start={start!r}")
-        self.start = start
+    def __init__(
+        self,
+        start: int = _START,
+        acquisition: str = "log expected improvement",
+        reference: Mapping[str, float] | None = None,
+    ) -> None:
+        if isinstance(start, bool) or not isinstance(start, (int, np.integer)) or start < 1:
+            raise ValueError(f"a Bayesian search starts with at least one setting: got start={start!r}")
+        if acquisition != _THOMPSON and acquisition not in acquisitions:
+            known = text.listed([*acquisitions, _THOMPSON])
+            raise ValueError(f"unknown acquisition {acquisition!r}: the known ones are {known}")
+        self.start = int(start)
+        self.acquisition = acquisition
+        self.reference = reference
+        self._memory = Memory()
+        self._spaces: tuple[Space, Encoding, Places] | None = None
+        self._optimizer: BayesianOptimization | None = None
 
     def propose(self, space: Space, history: History, rng: np.random.Generator) -> Mapping[str, Any] | None:
-        """The settings with the largest expected improvement; None when every setting was tried."""
-        start = self.start if self.start is not None else min(10, max(4, 2 * len(space)))
-        if len(history.complete) < 1 or len(history) < start:
-            return draw_untried(space, history, rng)
-        from threadpoolctl import threadpool_limits
+        """The settings that are worth most; None when every setting was tried."""
+        if len(history) + len(history.prior) < self.start or not (history.complete or history.prior):
+            return Sobol().propose(space, history, rng)
+        tried = tried_keys(space, history)
 
-        # matrices of this size are 2 to 8 times faster on one BLAS thread than on two
-        with threadpool_limits(limits=1, user_api="blas"):
-            unit = _ask(self.optimizer(space, history, rng), space, rng)
-        params = space.from_unit(unit)
-        if space.count is not None and space.key(params) in {space.key(trial.params) for trial in history}:
-            return draw_untried(space, history, rng)
-        return params
+        def first_untried(model: Model) -> Array | None:
+            places = self._by_worth(model, history.goal, rng)
+            return next((place for place in places if space.key(space.from_unit(place)) not in tried), None)
 
-    def optimizer(self, space: Space, history: History, rng: np.random.Generator) -> BayesianOptimization:
-        """The bayes_opt optimizer that knows this history; higher is better for it whatever the study goes for."""
-        from bayes_opt import BayesianOptimization
-        from bayes_opt.acquisition import ExpectedImprovement
-        from sklearn.gaussian_process.kernels import Matern
+        with one_blas_thread():
+            found = _suggestion(self._informed(space, history, first_untried))
+        return draw_untried(space, history, rng) if found is None else space.from_unit(found)
 
-        from tunekit.search.samplers import unit_parameters
+    def expected_gain(self, space: Space, history: History, rng: np.random.Generator) -> float | None:
+        """How much better than the best so far one more trial is expected to be, in the metric's own unit.
 
-        optimizer = BayesianOptimization(
-            f=None,
-            pbounds=unit_parameters.of(space),
-            acquisition_function=ExpectedImprovement(xi=0.0),
-            random_state=np.random.RandomState(rng.integers(2**31)),
-            verbose=0,
-        )
-        optimizer.set_gp_params(
-            kernel=Matern(nu=2.5, length_scale_bounds=_LENGTH_SCALES), alpha=_NOISE, n_restarts_optimizer=_RESTARTS
-        )
-        for unit, target in _observations(space, history):
+        None while nothing is known: before the model is asked, while no trial is feasible, or with several aims.
+        """
+        if len(history.complete) < self.start or not history.feasible or len(history.goal.aims) > 1:
+            return None
+        gains: list[float] = []
+
+        def measure(model: Model) -> Array:
+            place = next(self._by_worth(model, history.goal, rng, "log expected improvement"))
+            gains.append(model.expected_gain(place))
+            return place
+
+        with one_blas_thread():
+            _suggestion(self._informed(space, history, measure))
+        return gains[0]
+
+    def optimizer(self, space: Space, history: History) -> BayesianOptimization:
+        """The bayes_opt optimizer that knows this history: ``predict()`` answers with the surrogate of this search.
+
+        Its parameters are places from 0 to 1 (`Space.to_unit`); its target is the first aim, signed so that more is
+        better. Its ``suggest()`` proposes the place that is worth most, tried before or not.
+
+        Raises
+        ------
+        RuntimeError
+            If no trial is complete yet.
+        """
+        if not (history.complete or history.prior):
+            raise RuntimeError("a surrogate rests on complete trials: there is none yet; run the study first")
+        rng = np.random.default_rng(len(history))
+        return self._informed(space, history, lambda model: next(self._by_worth(model, history.goal, rng)))
+
+    def _by_worth(
+        self, model: Model, goal: Goal, rng: np.random.Generator, acquisition: str | None = None
+    ) -> Iterator[Array]:
+        """Places, shape (d,), those that are worth most first."""
+        wanted = self.acquisition if acquisition is None else acquisition
+        places = candidates(model.encoding, model.leaders(), rng)
+        if wanted == _THOMPSON and model.best is not None and len(model.aims) == 1:
+            yield from drawn_order(model, places, rng)
+            return
+        if wanted == _THOMPSON or (model.limits and wanted == "expected improvement"):
+            wanted = "log expected improvement"  # which can be added to the logarithms of probabilities
+        criterion = model.criterion(acquisitions[wanted], self._signed_reference(goal))
+        values = criterion.values(model.features(places))
+        ranked = places[np.argsort(-values, kind="stable")]
+        tops = [climb(model, criterion, start) for start in apart(ranked)]
+        yield from (place for place, _ in sorted(tops, key=lambda top: -top[1]))
+        yield from ranked
+
+    def _signed_reference(self, goal: Goal) -> Array | None:
+        if self.reference is None:
+            return None
+        missing = [aim.metric for aim in goal.aims if aim.metric not in self.reference]
+        if missing:
+            raise ValueError(
+                f"the reference has a value for each aim: {text.listed(missing)} is missing in {dict(self.reference)!r}"
+            )
+        return np.array([aim.gain(float(self.reference[aim.metric])) for aim in goal.aims])
+
+    def _informed(
+        self, space: Space, history: History, search: Callable[[Model], Array | None]
+    ) -> BayesianOptimization:
+        """The optimizer, told what it does not know yet, with a search of the whole model in place of its own."""
+        encoding, places = self._read(space)
+        seen = observe(places, history)
+        optimizer = self._optimizer
+        known = 0 if optimizer is None else len(optimizer.space.target)
+        if optimizer is None or not (
+            np.array_equal(optimizer.space.params, seen.places[:known])
+            and np.array_equal(optimizer.space.target, seen.gains[:known, 0])
+        ):
+            optimizer, known = new_optimizer(space, encoding, self._memory), 0
+            self._optimizer = optimizer
+        for place, gain in zip(seen.places[known:], seen.gains[known:, 0], strict=True):
             # the space's own register: the optimizer's looks for the best of all so far at each call
-            optimizer.space.register(unit_parameters.spread(space, unit), target)
+            optimizer.space.register(place, float(gain))
+        optimizer._gp.prior = (seen.prior_places, seen.prior_gains[:, 0]) if len(seen.prior_gains) else None
+        acquisition: Any = optimizer.acquisition_function
+        acquisition.search = lambda belief: search(Model.of(belief, seen, self._memory))
         return optimizer
 
+    def _read(self, space: Space) -> tuple[Encoding, Places]:
+        if self._spaces is None or self._spaces[0] is not space:
+            self._spaces = (space, Encoding(space), Places(space))
+            self._memory, self._optimizer = Memory(), None
+        return self._spaces[1:]
 
-def _ask(optimizer: BayesianOptimization, space: Space, rng: np.random.Generator) -> NDArray[np.float64]:
-    """The place of the largest expected improvement, shape (d,)."""
-    # what optimizer.suggest() does, with a search of the acquisition that is a quarter as long
-    found = optimizer.acquisition_function.suggest(
-        optimizer._gp,
-        optimizer.space,
-        n_random=_CANDIDATES,
-        n_smart=_ASCENTS,
-        random_state=np.random.RandomState(rng.integers(2**31)),
+
+def new_optimizer(space: Space, encoding: Encoding, memory: Memory) -> BayesianOptimization:
+    """A bayes_opt optimizer over places of the unit cube, with our surrogate and acquisition where its own stand."""
+    from bayes_opt import BayesianOptimization
+
+    from tunekit.search.samplers import unit_parameters
+    from tunekit.search.samplers.regressor import SurrogateAcquisition, SurrogateRegressor
+
+    optimizer = BayesianOptimization(
+        f=None,
+        pbounds=unit_parameters.of(space),
+        acquisition_function=SurrogateAcquisition(),
+        allow_duplicate_points=True,
+        verbose=0,
     )
-    suggestion = optimizer.space.array_to_params(found)
-    return np.array([float(suggestion[name]) for name in space.names])
+    # bayes_opt takes another kernel through its interface, but no other regressor
+    optimizer._gp = SurrogateRegressor(encoding, memory)
+    return optimizer
 
 
-def _observations(space: Space, history: History) -> list[tuple[NDArray[np.float64], float]]:
-    """Places and targets, higher is better: repeats averaged, failed trials as the worst seen."""
-    sign = 1.0 if history.goal.aim.maximize else -1.0
-    scores = {trial.number: history.goal.score(trial) for trial in history}
-    worst = min(sign * score for score in scores.values() if score is not None)
-    gathered: dict[tuple[float, ...], list[float]] = {}
-    for trial in history:
-        score = scores[trial.number]
-        if score is not None:
-            gathered.setdefault(space.key(trial.params), []).append(sign * score)
-        elif trial.state == "failed":
-            gathered.setdefault(space.key(trial.params), []).append(worst)
-    return [(np.array(key), float(np.mean(targets))) for key, targets in gathered.items()]
+def _suggestion(optimizer: BayesianOptimization) -> Array | None:
+    """What the optimizer's acquisition suggests: a place of shape (d,), or None."""
+    acquisition: Any = optimizer.acquisition_function
+    place: Array | None = acquisition.suggest(optimizer._gp, optimizer.space)
+    return place

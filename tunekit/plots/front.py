@@ -1,0 +1,112 @@
+"""The front of a study with several aims: which trials no other one beats, in its first two aims."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tunekit.core import text
+from tunekit.core.history import History
+from tunekit.core.job import Job
+from tunekit.core.trial import Trial
+from tunekit.plots import plots
+from tunekit.plots.theme import ACCENT, QUIET, hide, label, new_figure, room
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Points = tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FrontData:
+    """What the picture shows.
+
+    Parameters
+    ----------
+    across, up
+        The metrics of the second and of the first aim.
+    front
+        The trials that no other one beats, each as its values of the two, in their own units; by ``across``.
+    others
+        The other trials that keep the limits, the same.
+    outside
+        The trials that break a limit, the same.
+    steps
+        How matplotlib draws the edge of what is beaten, ``"steps-pre"`` or ``"steps-post"``; None with more than two
+        aims, where there is no such edge in the plane.
+    title
+        The finding.
+    """
+
+    across: str
+    up: str
+    front: Points
+    others: Points
+    outside: Points
+    steps: str | None
+    title: str
+
+
+def front_data(history: History) -> FrontData:
+    """Compute what the picture shows from a history."""
+    aims = history.goal.aims
+    if len(aims) < 2:
+        return FrontData("", aims[0].metric, (), (), (), None, f"One aim, {aims[0].metric}, has a best and no front")
+    up, across = aims[:2]
+
+    def points(trials: list[Trial]) -> Points:
+        return tuple((trial.metrics[across.metric], trial.metrics[up.metric]) for trial in trials)
+
+    front, feasible = history.front, history.feasible
+    on_front, counting = {trial.number for trial in front}, {trial.number for trial in feasible}
+    return FrontData(
+        across.metric,
+        up.metric,
+        tuple(sorted(points(front))),
+        points([trial for trial in feasible if trial.number not in on_front]),
+        points([trial for trial in history.complete if trial.number not in counting]),
+        None if len(aims) > 2 else "steps-pre" if across.maximize else "steps-post",
+        _title(history),
+    )
+
+
+def _title(history: History) -> str:
+    front, aims = history.front, history.goal.aims
+    if not front:
+        return "None within the limits yet" if history.complete else "No trial complete yet"
+    title = f"Front of {text.plural(len(front), 'trial')}"
+    if len(front) > 1:
+        metric = history.goal.metric
+        values = sorted(trial.metrics[metric] for trial in front)
+        title += f", {metric} from {text.number(values[0])} to {text.number(values[-1])}"
+    return title if len(aims) == 2 else f"{title} (2 of {len(aims)} aims)"
+
+
+def draw_front(axes: Axes, data: FrontData) -> None:
+    """Draw it: the front in the accent colour, the others in grey, hollow outside of the limits."""
+    label(axes, data.title, data.across, data.up)
+    everything = (*data.front, *data.others, *data.outside)
+    if not everything:
+        hide(axes)
+        return
+    axes.set_xlim(*room([across for across, _ in everything]))
+    axes.set_ylim(*room([up for _, up in everything]))
+    for points, fill in ((data.others, "full"), (data.outside, "none")):
+        axes.plot(*_columns(points), "o", color=QUIET, markersize=3.5, fillstyle=fill)
+    if data.steps is not None:
+        axes.plot(*_columns(data.front), color=ACCENT, linewidth=1.6, drawstyle=data.steps, solid_capstyle="butt")
+    axes.plot(*_columns(data.front), "o", color=ACCENT, markersize=5.5, markeredgewidth=0)
+
+
+def _columns(points: Points) -> tuple[list[float], list[float]]:
+    return [across for across, _ in points], [up for _, up in points]
+
+
+@plots.register("front")
+def plot_front(job: Job) -> Figure:
+    """Draw the trials that no other one beats, in the first two aims."""
+    figure, (axes,) = new_figure()
+    draw_front(axes, front_data(job.history))
+    return figure

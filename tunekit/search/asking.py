@@ -1,0 +1,168 @@
+"""Asking for trials and telling of them: what a loop of a person's own needs, and what a run of the study asks too."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, SupportsFloat
+
+import numpy as np
+
+from tunekit.core import seeds
+from tunekit.core.events import TrialStarted
+from tunekit.core.goal import Goal
+from tunekit.core.job import Job
+from tunekit.core.trial import Trial
+from tunekit.search.ending import ExpectsGain
+from tunekit.search.open_trials import OpenTrials, read_answer
+from tunekit.search.parameters import Float, Int
+from tunekit.search.samplers import Sampler, resolve
+from tunekit.search.space import Space
+
+
+class Asking(Job):
+    """A job whose trials are settings of a space: what comes next, and what it came to.
+
+    Parameters
+    ----------
+    goal, prior
+        What makes one trial better than another, and what an earlier job found.
+    space
+        Where the settings come from.
+    sampler
+        Who proposes them: a name, or an object with ``propose``.
+    seed
+        A whole number makes the proposals the same each time; None: new ones.
+    """
+
+    def __init__(
+        self, goal: Goal, prior: tuple[Trial, ...], space: Space, sampler: str | Sampler, seed: int | None
+    ) -> None:
+        super().__init__(goal, prior)
+        self.space = space
+        self.sampler_name, self.sampler = resolve(sampler)
+        self.seed = seeds.check(seed)
+        self._entropy = self.seed if self.seed is not None else int(np.random.SeedSequence().generate_state(1)[0])
+        self._queue: deque[Mapping[str, Any]] = deque()
+        self._open = OpenTrials()
+
+    def enqueue(self, params: Mapping[str, Any]) -> None:
+        """Have these settings tried next, after those that were enqueued before; also while it runs.
+
+        Raises
+        ------
+        ValueError
+            If they are no settings of the space.
+        """
+        self.space.check(params)
+        self._queue.append(_plain(self.space, params))
+        self._notify()
+
+    def ask(self) -> Trial:
+        """Begin a trial that you run yourself: its ``params`` are what to try, its ``seed`` what to seed with.
+
+        Several may be open at once; the sampler knows of them. One that is never told of stays running, and hinders
+        nothing.
+
+        Raises
+        ------
+        RuntimeError
+            If every setting has been tried.
+
+        Examples
+        --------
+        >>> from tunekit.search.study import Study
+        >>> study = Study(None, {"x": (0.0, 1.0)}, sampler="grid")
+        >>> trial = study.ask()
+        >>> study.tell(trial, 1.0 - trial.params["x"])
+        Trial(0, score=1.00, x=0)
+        """
+        with self._writing:
+            trial = self._begin()
+            if trial is None:
+                raise RuntimeError("every setting of the space has been tried: there is nothing left to ask for")
+            self._open.add(trial.number)
+        self._notify()
+        return trial
+
+    def tell(
+        self,
+        trial: Trial | Mapping[str, Any],
+        metrics: SupportsFloat | Mapping[str, SupportsFloat] | None = None,
+        *,
+        error: str | BaseException | None = None,
+    ) -> Trial:
+        """Say what a trial came to.
+
+        Parameters
+        ----------
+        trial
+            What `ask` gave; or settings that were measured elsewhere, which become a trial of their own.
+        metrics
+            A number, or a dict of numbers; one that is NaN or infinite makes it a failed trial.
+        error
+            Instead of metrics, for a trial that failed: the exception, or words.
+
+        Returns
+        -------
+        Trial
+            The trial as it has ended.
+
+        Raises
+        ------
+        ValueError
+            If the study has no such open trial, or these are no settings of the space.
+        TypeError
+            If the metrics are no numbers or one that the study goes for is missing; the trial stays open then.
+        """
+        with self._writing:
+            number = trial.number if isinstance(trial, Trial) else len(self.history)
+            answer = read_answer(number, metrics, error, self.history.goal.metrics)
+            if isinstance(trial, Trial):
+                self._open.check(trial, self.history)
+                answer = replace(answer, seconds=self._open.close(number))
+            else:
+                self.space.check(trial)
+                self._record(TrialStarted(number, _plain(self.space, trial)))
+            self._record(answer)
+            ended = self.history[number]
+        self._notify()
+        return ended
+
+    # What comes next
+
+    def _begin(self) -> Trial | None:
+        """Start the next trial: one that was cut off, or what was enqueued, or what the sampler proposes."""
+        with self._writing:
+            cut_off = next((trial for trial in self.history if trial.state == "stopped"), None)
+            number = len(self.history) if cut_off is None else cut_off.number
+            if cut_off is not None:
+                params: Mapping[str, Any] | None = cut_off.params
+            else:
+                params = self._queue.popleft() if self._queue else self._propose(number)
+            if params is None:
+                return None
+            self._record(
+                TrialStarted(number, params, None if self.seed is None else seeds.trial_seed(self.seed, number))
+            )
+            return self.history[number]
+
+    def _propose(self, number: int) -> Mapping[str, Any] | None:
+        return self.sampler.propose(self.space, self.history, seeds.generator(self._entropy, number))
+
+    def _expected_gain(self) -> float | None:
+        assert isinstance(self.sampler, ExpectsGain)
+        with self._writing:
+            rng = seeds.generator(self._entropy, len(self.history))
+            return self.sampler.expected_gain(self.space, self.history, rng)
+
+
+def _plain(space: Space, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as a sampler would give them: in the space's order, numbers as Python's own."""
+    kinds: dict[type, Callable[[Any], Any]] = {Float: float, Int: int}
+    return {name: kinds.get(type(space[name]), _as_it_is)(params[name]) for name in space if name in params}
+
+
+def _as_it_is(value: Any) -> Any:
+    return value

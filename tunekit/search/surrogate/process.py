@@ -1,0 +1,212 @@
+"""A Gaussian process with one length scale for each parameter, shrunk towards what they have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+# The prior of the logarithm of the length scales: they vary around a common mean, which varies around its own.
+# With ten points and ten parameters the likelihood alone sets most of them at random.
+_COMMON_MEAN, _COMMON_DEVIATION, _OWN_DEVIATION = np.log(0.5), 0.8, 0.5
+# The priors (mean, deviation) of the logarithms of the signal's and the noise's variance; scores have variance 1.
+_AMPLITUDE, _NOISE = (0.0, 1.0), (-6.0, 2.0)
+_LEAST_NOISE = 1e-8
+_ROOT5 = np.sqrt(5.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Hyperparameters:
+    """What the fit of a process comes to.
+
+    Parameters
+    ----------
+    length_scales
+        How far one must go along each parameter for the score to become another matter, shape (p,), in units of the
+        parameter's range.
+    amplitude, noise
+        The variance of the signal and that of the noise, where the scores have variance 1.
+    """
+
+    length_scales: Array
+    amplitude: float
+    noise: float
+
+
+class Process:
+    """What is believed after some observations; of hyperparameters that are known.
+
+    Parameters
+    ----------
+    features
+        Where was observed, shape (n, D).
+    targets
+        What was observed, shape (n,), about mean 0 and variance 1.
+    owners
+        Which length scale each of the D coordinates has, shape (D,).
+    hyperparameters
+        From `fit`.
+
+    References
+    ----------
+    Rasmussen and Williams, "Gaussian Processes for Machine Learning", MIT Press 2006, algorithm 2.1.
+    """
+
+    def __init__(
+        self, features: Array, targets: Array, owners: NDArray[np.int64], hyperparameters: Hyperparameters
+    ) -> None:
+        from scipy.linalg import lapack
+
+        self.hyperparameters = hyperparameters
+        self._inverse_scales = 1 / hyperparameters.length_scales[owners]
+        self._scaled = features * self._inverse_scales
+        covariance = self._covariance(self._scaled)
+        covariance[np.diag_indices_from(covariance)] += hyperparameters.noise
+        factor = _factor(covariance)
+        # the inverse of the factor: predicting many places is then one product instead of a triangular solve
+        self._whitener, _ = lapack.dtrtri(factor, lower=1)
+        self._weights = self._whitener.T @ (self._whitener @ targets)
+        self.targets = targets
+
+    def _covariance(self, scaled: Array) -> Array:
+        return np.asarray(self.hyperparameters.amplitude * _matern(_distances(scaled, self._scaled)))
+
+    def predict(self, features: Array) -> tuple[Array, Array]:
+        """Mean and standard deviation of the signal at places, each of shape (n,); the noise is not in it."""
+        covariance = self._covariance(features * self._inverse_scales)
+        whitened = covariance @ self._whitener.T
+        variance = self.hyperparameters.amplitude - np.einsum("ij,ij->i", whitened, whitened)
+        return covariance @ self._weights, np.sqrt(np.maximum(variance, 1e-12))
+
+    def mean(self, features: Array) -> Array:
+        """The mean of the signal at places, shape (n,)."""
+        return self._covariance(features * self._inverse_scales) @ self._weights
+
+    def predict_jointly(self, features: Array) -> tuple[Array, Array]:
+        """Mean, shape (n,), and covariance, shape (n, n), of the signal at places."""
+        scaled = features * self._inverse_scales
+        covariance = self._covariance(scaled)
+        whitened = covariance @ self._whitener.T
+        prior = self.hyperparameters.amplitude * _matern(_distances(scaled, scaled))
+        return covariance @ self._weights, prior - whitened @ whitened.T
+
+    def slope(self, place: Array) -> tuple[float, float, Array, Array]:
+        """Mean and standard deviation at one place, shape (D,), and the gradient of each, shape (D,)."""
+        differences = place * self._inverse_scales - self._scaled
+        distances = np.sqrt(np.einsum("ij,ij->i", differences, differences))
+        decay = np.exp(-_ROOT5 * distances)
+        amplitude = self.hyperparameters.amplitude
+        covariance = amplitude * (1 + _ROOT5 * distances + 5 / 3 * distances**2) * decay
+        steepness = (-5 / 3 * amplitude) * (1 + _ROOT5 * distances) * decay
+        whitened = self._whitener @ covariance
+        variance = max(amplitude - float(whitened @ whitened), 1e-12)
+        deviation = float(np.sqrt(variance))
+        mean_slope = ((steepness * self._weights) @ differences) * self._inverse_scales
+        solved = whitened @ self._whitener
+        deviation_slope = -((steepness * solved) @ differences) * self._inverse_scales / deviation
+        return float(covariance @ self._weights), deviation, mean_slope, deviation_slope
+
+
+def fit(features: Array, targets: Array, owners: NDArray[np.int64]) -> Hyperparameters:
+    """The most probable hyperparameters, given observations and the priors above.
+
+    Parameters
+    ----------
+    features
+        Where was observed, shape (n, D).
+    targets
+        What was observed, shape (n,), about mean 0 and variance 1.
+    owners
+        Which parameter each of the D coordinates belongs to, shape (D,).
+
+    Returns
+    -------
+    Hyperparameters
+        The same for the same data: the search for them always starts at the priors' means.
+    """
+    from scipy.optimize import minimize
+
+    count = int(owners[-1]) + 1
+    squares = _squares_by_parameter(features, owners, count)
+    start = np.concatenate([np.full(count, _COMMON_MEAN), [_AMPLITUDE[0], _NOISE[0]]])
+    bounds = [(np.log(0.02), np.log(20.0))] * count + [(-4.0, 4.0), (np.log(_LEAST_NOISE), 0.0)]
+    found: Any = minimize(
+        _cost, start, args=(squares, targets), jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 60}
+    )
+    best = found.x
+    return Hyperparameters(np.exp(best[:count]), float(np.exp(best[-2])), float(np.exp(best[-1])))
+
+
+def _cost(logarithms: Array, squares: Array, targets: Array) -> tuple[float, Array]:
+    """Minus the logarithm of likelihood times prior, and its gradient."""
+    from scipy.linalg import lapack
+
+    count, size = len(squares), len(targets)
+    weights = np.exp(-2 * logarithms[:count])
+    amplitude, noise = np.exp(logarithms[-2:])
+    distances = np.sqrt(np.tensordot(weights, squares, axes=1))
+    decay = np.exp(-_ROOT5 * distances)
+    signal = amplitude * (1 + _ROOT5 * distances + 5 / 3 * distances**2) * decay
+    covariance = signal.copy()
+    covariance[np.diag_indices(size)] += noise
+    factor, failed = lapack.dpotrf(covariance, lower=1, clean=1)
+    if failed:
+        return 1e10, np.zeros_like(logarithms)
+    inverse, _ = lapack.dpotri(factor, lower=1)
+    inverse = np.tril(inverse) + np.tril(inverse, -1).T
+    solved = inverse @ targets
+    cost = 0.5 * float(targets @ solved) + float(np.sum(np.log(np.diag(factor))))
+    pull = inverse - np.outer(solved, solved)
+    gradient = np.empty_like(logarithms)
+    steepness = pull * ((5 / 3 * amplitude) * (1 + _ROOT5 * distances) * decay)
+    gradient[:count] = 0.5 * weights * (squares.reshape(count, -1) @ steepness.reshape(-1))
+    gradient[-2] = 0.5 * float(np.sum(pull * signal))
+    gradient[-1] = 0.5 * noise * float(np.trace(pull))
+    # the prior of the length scales with the common mean integrated out: a Gaussian of equal correlations
+    off = logarithms[:count] - _COMMON_MEAN
+    own, common = _OWN_DEVIATION**2, _COMMON_DEVIATION**2
+    pulled = (off - common / (own + count * common) * np.sum(off)) / own
+    cost += 0.5 * float(off @ pulled)
+    gradient[:count] += pulled
+    for place, (mean, deviation) in ((-2, _AMPLITUDE), (-1, _NOISE)):
+        away = (logarithms[place] - mean) / deviation
+        cost += 0.5 * float(away**2)
+        gradient[place] += away / deviation
+    return cost, gradient
+
+
+def _squares_by_parameter(features: Array, owners: NDArray[np.int64], count: int) -> Array:
+    """The squared distances of all pairs along each parameter, shape (p, n, n)."""
+    squares = np.zeros((count, len(features), len(features)))
+    for column, owner in enumerate(owners):
+        squares[owner] += (features[:, column, None] - features[None, :, column]) ** 2
+    return squares
+
+
+def _distances(one: Array, other: Array) -> Array:
+    squares = np.einsum("ij,ij->i", one, one)[:, None] + np.einsum("ij,ij->i", other, other) - 2 * (one @ other.T)
+    return np.asarray(np.sqrt(np.maximum(squares, 0.0)))
+
+
+def _matern(distances: Array) -> Array:
+    """The Matérn covariance of smoothness 5/2 with variance 1; the argument is overwritten."""
+    distances *= _ROOT5
+    decay = np.exp(-distances)
+    return np.asarray((1 + distances + distances * distances / 3) * decay)
+
+
+def _factor(covariance: Array) -> Array:
+    """The lower Cholesky factor; with as little added to the diagonal as makes it possible."""
+    from scipy.linalg import lapack
+
+    added = 0.0
+    while True:
+        factor, failed = lapack.dpotrf(covariance, lower=1, clean=1)
+        if not failed:
+            return np.asarray(factor)
+        added = max(1e-8, 10 * added)
+        covariance[np.diag_indices_from(covariance)] += added
