@@ -95,28 +95,6 @@ def test_the_model_finds_a_better_setting_than_chance() -> None:
     assert wins >= 5
 
 
-def test_the_optimizer_is_bayes_opts_own_and_predicts() -> None:
-    from bayes_opt import BayesianOptimization
-
-    from tunekit.search.samplers.unit_parameters import spread
-
-    history = played("random", 30)
-    optimizer = Bayes().optimizer(MIXED, history, np.random.default_rng(0))
-    assert isinstance(optimizer, BayesianOptimization)
-    told = [optimizer.predict(spread(MIXED, MIXED.to_unit(trial.params))) for trial in history]
-    scores = [trial.metrics["score"] for trial in history]
-    assert np.corrcoef(np.array(told, dtype=float), scores)[0, 1] > 0.99
-
-
-def test_a_failed_setting_counts_as_the_worst_seen() -> None:
-
-    history = go_on(resolve("random")[1], History(Goal()), 10, MIXED, fail_every=3)
-    target = Bayes().optimizer(MIXED, history, np.random.default_rng(0)).space.target
-    complete = [trial.metrics["score"] for trial in history if trial.state == "complete"]
-    assert sorted(target)[:4] == pytest.approx([min(complete)] * 4)
-    assert len(target) == 10
-
-
 def test_the_grid_is_in_order_and_says_its_values() -> None:
     space = Space(lr=(1e-3, 1e-1, "log"), width=(8, 10), act=["relu", "gelu"])
     tried = list(Grid(points=3).settings(space))
@@ -237,7 +215,8 @@ def test_scrambled_points_go_on_where_they_ended() -> None:
         (lambda: Grid(points={"lr": True}), r"at least one value of each parameter: got points\['lr'\]=True"),
         (lambda: Grid(points={"rl": 3}).size(MIXED), "unknown parameter 'rl': the known ones are 'lr', 'width'"),
         (lambda: Grid(points={"norm": 1}).size(MIXED), "takes a Choice whole.*leave it out"),
-        (lambda: Bayes(start=0), "at least one random setting: got start=0"),
+        (lambda: Bayes(start=0), "at least one setting: got start=0"),
+        (lambda: Bayes(acquisition="luck"), "unknown acquisition 'luck': the known ones are 'expected improvement'"),
     ],
 )  # fmt: skip
 def test_bad_input_says_what_would_do(make: Any, words: str) -> None:

@@ -279,6 +279,7 @@ def test_enqueued_settings_are_tried_next() -> None:
         (lambda: tk.watch(finished(1)).run(3), r"this one was watched without; use watch\(study, objective\)"),
         (lambda: tk.watch(finished(1)).ask(), "trials of this study begin in optuna, TPESampler: ask there"),
         (lambda: tk.watch(finished(1)).tell({"lr": 0.1}, 1.0), "end in optuna, TPESampler: tell it there"),
+        (lambda: tk.watch(finished(1)).confirm(), "to confirm is to measure settings again"),
         (lambda: tk.watch(finished(1), 3), "the objective is a function of an optuna trial: got 3"),  # type: ignore[arg-type]
         (lambda: tk.watch(finished(1), tune).run(0), "the number of trials is a whole number from 1: got 0"),
     ],

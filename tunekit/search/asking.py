@@ -17,7 +17,7 @@ from tunekit.core.trial import Trial
 from tunekit.search.ending import ExpectsGain
 from tunekit.search.open_trials import OpenTrials, read_answer
 from tunekit.search.parameters import Float, Int
-from tunekit.search.samplers import Sampler, resolve
+from tunekit.search.samplers import resolve
 from tunekit.search.space import Space
 
 
@@ -36,9 +36,7 @@ class Asking(Job):
         A whole number makes the proposals the same each time; None: new ones.
     """
 
-    def __init__(
-        self, goal: Goal, prior: tuple[Trial, ...], space: Space, sampler: str | Sampler, seed: int | None
-    ) -> None:
+    def __init__(self, goal: Goal, prior: tuple[Trial, ...], space: Space, sampler: Any, seed: int | None) -> None:
         super().__init__(goal, prior)
         self.space = space
         self.sampler_name, self.sampler = resolve(sampler)

@@ -18,7 +18,6 @@ from tunekit.search.ending import Until, read_until
 from tunekit.search.goals import Bounds, Names, read_goal
 from tunekit.search.objective import Objective
 from tunekit.search.run import OnError, Run
-from tunekit.search.samplers import Sampler
 from tunekit.search.space import Space
 from tunekit.search.warm_start import fitting_trials
 
@@ -40,7 +39,9 @@ class Study(Asking):
     constraints
         ``{"size_kb": (None, 100)}``: the lowest and the highest value of a metric with which a trial counts.
     sampler
-        ``"bayes"`` (a Gaussian process, bayes_opt's), ``"random"``, ``"grid"``, or an object with ``propose``.
+        ``"bayes"`` (a Gaussian process in bayes_opt), ``"random"``, ``"sobol"``, ``"grid"``; an engine of another
+        package, such as ``"optuna:tpe"``; an optuna sampler; a ``bayes_opt.BayesianOptimization``; or an object with
+        ``propose``.
     seed
         A whole number makes the study the same each time: the proposals, and the random numbers that the objective
         draws from Python, numpy and torch. None: new ones each time.
@@ -72,7 +73,7 @@ class Study(Asking):
         maximize: Names = None,
         minimize: Names = None,
         constraints: Mapping[str, Bounds] | None = None,
-        sampler: str | Sampler = "bayes",
+        sampler: Any = "bayes",
         seed: int | None = None,
         history: Job | History | None = None,
     ) -> None:
@@ -245,7 +246,9 @@ class Study(Asking):
         """What is searched, and how: the same before, while and after it runs."""
         over = "" if self.objective is None else f"{self.objective.name} over "
         earlier = f"; knows {text.plural(len(self.history.prior), 'earlier trial')}" if self.history.prior else ""
-        return f"Study({over}{', '.join(self.space.names)}; {self.sampler_name}{earlier})"
+        describe = getattr(self.sampler, "describe", None)
+        how = self.sampler_name if describe is None else describe(self.space)
+        return f"Study({over}{', '.join(self.space.names)}; {how}{earlier})"
 
     # The work
 

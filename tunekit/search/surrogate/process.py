@@ -84,7 +84,7 @@ class Process:
 
     def mean(self, features: Array) -> Array:
         """The mean of the signal at places, shape (n,)."""
-        return self._covariance(features * self._inverse_scales) @ self._weights
+        return np.asarray(self._covariance(features * self._inverse_scales) @ self._weights)
 
     def predict_jointly(self, features: Array) -> tuple[Array, Array]:
         """Mean, shape (n,), and covariance, shape (n, n), of the signal at places."""

@@ -191,6 +191,12 @@ class WatchedStudy(Study):
         """It takes no settings: the error says why."""
         raise TypeError(self._why_not())
 
+    def _needed_objective(self) -> NoReturn:
+        raise TypeError(
+            f"to confirm is to measure settings again: this study's trials are run in {self._origin}, and there is no "
+            "function of settings here; make a Study of one, with history= this one"
+        )
+
     @property
     def heading(self) -> str:
         """What is watched: the same before, while and after it runs."""

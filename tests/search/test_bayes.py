@@ -1,0 +1,190 @@
+"""The Bayesian search: what it believes, what it does with failures, limits, fronts and earlier studies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tunekit.core import seeds
+from tunekit.core.events import TrialEnded, TrialStarted
+from tunekit.core.goal import Aim, Goal, Limit
+from tunekit.core.history import History
+from tunekit.search.parameters import Choice, Float, Int
+from tunekit.search.samplers.bayes import Bayes
+from tunekit.search.samplers.random import Random
+from tunekit.search.space import Space
+from tunekit.search.surrogate.acquisitions import acquisitions
+
+SPACE = Space(
+    lr=Float(1e-4, 1e-1, log=True),
+    width=Int(4, 64, log=True),
+    act=Choice("relu", "gelu", "tanh"),
+    momentum=Float(0, 1, when={"act": "relu"}),
+)
+SQUARE = Space(x=(0.0, 1.0), y=(0.0, 1.0))
+
+
+def score(params: Mapping[str, Any]) -> float:
+    penalty = 0.2 * (params["act"] == "tanh") + 0.1 * params.get("momentum", 1.0)
+    return float(-((np.log10(params["lr"]) + 2.5) ** 2) - penalty - abs(np.log2(params["width"]) - 4) / 4)
+
+
+def played(
+    sampler: Any,
+    space: Space,
+    figures: Callable[..., Mapping[str, float] | None],
+    trials: int,
+    goal: Goal | None = None,
+    prior: History | None = None,
+    seed: int = 0,
+) -> History:
+    """A history of that many trials; figures of None are a failure."""
+    history = History(goal or Goal(), tuple(prior) if prior is not None else ())
+    for number in range(trials):
+        params = sampler.propose(space, history, seeds.generator(seed, number))
+        history.apply(TrialStarted(number, params))
+        metrics = figures(**params)
+        state = "failed" if metrics is None else "complete"
+        history.apply(TrialEnded(number, state, metrics or {}, 0.0))  # type: ignore[arg-type]
+    return history
+
+
+def typed(**params: Any) -> Mapping[str, float]:
+    return {"score": score(params)}
+
+
+def bowl(x: float, y: float) -> Mapping[str, float]:
+    return {"score": -((x - 0.3) ** 2) - (y - 0.7) ** 2, "sum": x + y}
+
+
+class TestWhatItBelieves:
+    def test_the_optimizer_is_bayes_opts_own_and_predicts_the_scores(self) -> None:
+        from bayes_opt import BayesianOptimization
+
+        history = played(Random(), SPACE, typed, 40)
+        optimizer = Bayes().optimizer(SPACE, history)
+        assert isinstance(optimizer, BayesianOptimization)
+        predicted = optimizer.predict([_place(SPACE, trial.params) for trial in history])
+        scores = [trial.metrics["score"] for trial in history]
+        assert np.corrcoef(np.asarray(predicted), scores)[0, 1] > 0.99
+
+    def test_it_doubts_what_is_far_from_every_trial(self) -> None:
+        history = played(Random(), SQUARE, lambda x, y: bowl(x / 3, y / 3), 12)
+        optimizer = Bayes().optimizer(SQUARE, history)
+        places = [dict(zip("xy", place, strict=True)) for place in np.random.default_rng(0).random((200, 2)).tolist()]
+        far = max(places, key=lambda place: min(_distance(place, trial.params) for trial in history))
+        answer: Any = optimizer.predict([dict(history[0].params), far], return_std=True)
+        assert answer[1][1] > 2 * answer[1][0]
+
+    def test_what_it_proposes_is_what_the_optimizer_suggests(self) -> None:
+        history = played(Random(), SQUARE, bowl, 10)
+        params = Bayes().propose(SQUARE, history, np.random.default_rng(0))
+        assert params is not None
+        suggested = Bayes().optimizer(SQUARE, history).suggest()
+        assert [params["x"], params["y"]] == pytest.approx([suggested["x"], suggested["y"]], abs=0.05)
+
+    def test_a_failed_setting_counts_as_the_worst_seen(self) -> None:
+        history = played(Random(), SQUARE, lambda x, y: None if x > 0.6 else bowl(x, y), 20)
+        failed = [trial.state == "failed" for trial in history]
+        targets = Bayes().optimizer(SQUARE, history).space.target
+        worst = min(trial.metrics["score"] for trial in history if trial.state == "complete")
+        assert any(failed)
+        assert targets[failed] == pytest.approx([worst] * sum(failed))
+
+    def test_without_a_complete_trial_there_is_nothing_to_believe(self) -> None:
+        with pytest.raises(RuntimeError, match="there is none yet"):
+            Bayes().optimizer(SQUARE, History(Goal()))
+
+
+class TestWhereItGoes:
+    @pytest.mark.parametrize("acquisition", [*acquisitions, "thompson sampling"])
+    def test_every_acquisition_finds_the_top(self, acquisition: str) -> None:
+        history = played(Bayes(acquisition=acquisition), SQUARE, bowl, 25)
+        assert history.best is not None
+        assert history.best.metrics["score"] > -1e-3
+
+    def test_a_net_that_diverges_does_not_blind_it(self) -> None:
+        history = played(Bayes(), SQUARE, lambda x, y: {"score": -1e9 * x if x > 0.8 else bowl(x, y)["score"]}, 25)
+        assert history.best is not None
+        assert history.best.metrics["score"] > -1e-3
+
+    def test_trials_that_run_are_not_proposed_again_nor_their_neighbours(self) -> None:
+        history = played(Bayes(), SQUARE, bowl, 12)
+        sampler, places = Bayes(), []
+        for number in range(12, 16):
+            params = sampler.propose(SQUARE, history, seeds.generator(0, number))
+            assert params is not None
+            history.apply(TrialStarted(number, params))
+            places.append(SQUARE.to_unit(params))
+        gaps = [np.max(np.abs(one - other)) for k, one in enumerate(places) for other in places[:k]]
+        assert min(gaps) > 1e-4
+
+    def test_it_keeps_a_limit_and_finds_the_best_on_its_edge(self) -> None:
+        goal = Goal(Aim("score"), limits=(Limit("sum", high=0.8),))
+        history = played(Bayes(), SQUARE, bowl, 30, goal)
+        assert history.best is not None
+        # the nearest point to (.3, .7) with x + y <= .8 is (.2, .6)
+        assert history.best.metrics["score"] == pytest.approx(-0.02, abs=2e-3)
+        assert history.best.metrics["sum"] <= 0.8
+
+    def test_while_nothing_keeps_the_limit_it_goes_where_it_is_kept(self) -> None:
+        goal = Goal(Aim("score"), limits=(Limit("sum", low=1.97),))
+        history = played(Bayes(), SQUARE, bowl, 15, goal)
+        # one place in two thousand keeps it
+        assert history.feasible
+
+    def test_it_spreads_over_the_front(self) -> None:
+        goal = Goal(Aim("cost", maximize=False), Aim("error", maximize=False))
+        history = played(Bayes(), SQUARE, lambda x, y: {"cost": x, "error": (1 - x) ** 2 + (y - 0.5) ** 2}, 25, goal)
+        costs = [trial.metrics["cost"] for trial in history.front]
+        assert len(costs) >= 10
+        assert min(costs) < 0.1
+        assert max(costs) > 0.8
+
+    def test_a_reference_must_name_every_aim(self) -> None:
+        goal = Goal(Aim("cost", maximize=False), Aim("error", maximize=False))
+        with pytest.raises(ValueError, match="'error' is missing"):
+            played(Bayes(reference={"cost": 1.0}), SQUARE, lambda x, y: {"cost": x, "error": y}, 8, goal)
+
+    def test_an_earlier_study_saves_the_start(self) -> None:
+        earlier = played(Random(), SQUARE, bowl, 30, seed=7)
+        history = played(Bayes(), SQUARE, bowl, 4, prior=earlier)
+        assert history.best is not None
+        assert history.best.metrics["score"] > -1e-3
+
+    def test_an_earlier_study_that_misleads_is_outgrown(self) -> None:
+        earlier = played(Random(), SQUARE, lambda x, y: {"score": -bowl(x, y)["score"]}, 20, seed=7)
+        history = played(Bayes(), SQUARE, bowl, 25, prior=earlier)
+        assert history.best is not None
+        assert history.best.metrics["score"] > -1e-2
+
+
+class TestWhatItExpects:
+    def test_the_expected_gain_shrinks_as_the_top_is_found(self) -> None:
+        rng = np.random.default_rng(0)
+        early = Bayes().expected_gain(SQUARE, played(Bayes(), SQUARE, bowl, 6), rng)
+        late = Bayes().expected_gain(SQUARE, played(Bayes(), SQUARE, bowl, 30), rng)
+        assert early is not None
+        assert late is not None
+        assert late < early / 10
+
+    def test_it_is_in_the_metrics_own_unit(self) -> None:
+        thousandfold = played(Random(), SQUARE, lambda x, y: {"score": 1000 * bowl(x, y)["score"]}, 10)
+        gain = Bayes().expected_gain(SQUARE, played(Random(), SQUARE, bowl, 10), np.random.default_rng(0))
+        larger = Bayes().expected_gain(SQUARE, thousandfold, np.random.default_rng(0))
+        assert gain is not None
+        assert larger == pytest.approx(1000 * gain, rel=0.05)
+
+    def test_before_the_start_is_over_nothing_is_known(self) -> None:
+        assert Bayes().expected_gain(SQUARE, played(Random(), SQUARE, bowl, 3), np.random.default_rng(0)) is None
+
+
+def _place(space: Space, params: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(zip(space.names, space.to_unit(params).tolist(), strict=True))
+
+
+def _distance(one: Mapping[str, float], other: Mapping[str, float]) -> float:
+    return max(abs(one[name] - other[name]) for name in one)
