@@ -153,7 +153,7 @@ class TestWhereItGoes:
         earlier = played(Random(), SQUARE, bowl, 30, seed=7)
         history = played(Bayes(), SQUARE, bowl, 4, prior=earlier)
         assert history.best is not None
-        assert history.best.metrics["score"] > -1e-3
+        assert history.best.metrics["score"] > -5e-3
 
     def test_an_earlier_study_that_misleads_is_outgrown(self) -> None:
         earlier = played(Random(), SQUARE, lambda x, y: {"score": -bowl(x, y)["score"]}, 20, seed=7)

@@ -37,6 +37,8 @@ class History:
         self.goal = goal
         self.prior = prior
         self._trials: list[Trial] = []
+        # what is asked for before each trial is kept, not looked for among thousands
+        self._complete: dict[int, Trial] = {}
 
     def apply(self, event: Event) -> None:
         """Fold one more event in.
@@ -50,18 +52,15 @@ class History:
             self._start(event)
         elif isinstance(event, TrialReported):
             trial = self._known(event.number)
-            self._trials[event.number] = replace(trial, reports=(*trial.reports, event.metrics))
+            self._put(replace(trial, reports=(*trial.reports, event.metrics)))
         elif isinstance(event, TrialEnded):
-            self._trials[event.number] = replace(
-                self._known(event.number),
-                state=event.state,
-                metrics=event.metrics,
-                error=event.error,
-                seconds=event.seconds,
+            trial = self._known(event.number)
+            self._put(
+                replace(trial, state=event.state, metrics=event.metrics, error=event.error, seconds=event.seconds)
             )
         elif isinstance(event, TrialMeasured):
             trial = self._known(event.number)
-            self._trials[event.number] = replace(trial, metrics={**trial.metrics, **event.metrics})
+            self._put(replace(trial, metrics={**trial.metrics, **event.metrics}))
 
     def _start(self, event: TrialStarted) -> None:
         trial = Trial(event.number, event.params, event.seed)
@@ -69,7 +68,15 @@ class History:
             self._trials.append(trial)
         else:
             self._known(event.number)
-            self._trials[event.number] = trial
+            self._put(trial)
+
+    def _put(self, trial: Trial) -> None:
+        """Set a trial in the place of its earlier self."""
+        self._trials[trial.number] = trial
+        if self.goal.gains(trial) is None:
+            self._complete.pop(trial.number, None)
+        else:
+            self._complete[trial.number] = trial
 
     def _known(self, number: int) -> Trial:
         if not 0 <= number < len(self._trials):
@@ -92,9 +99,14 @@ class History:
         return self._trials[number]
 
     @property
+    def has_complete(self) -> bool:
+        """Whether any trial ended with a value of every aim."""
+        return bool(self._complete)
+
+    @property
     def complete(self) -> list[Trial]:
         """The trials that ended with a value of every aim."""
-        return [trial for trial in self if self.goal.gains(trial) is not None]
+        return [trial for _, trial in sorted(self._complete.items())]
 
     @property
     def feasible(self) -> list[Trial]:

@@ -27,8 +27,10 @@ def check_hope(history: History) -> None:
     RuntimeError
         With the reason of the last one.
     """
+    if history.has_complete:
+        return
     failed = [trial for trial in history if trial.state == "failed"]
-    if history.complete or len(failed) != _HOPELESS:
+    if len(failed) != _HOPELESS:
         return
     last = failed[-1]
     raise RuntimeError(

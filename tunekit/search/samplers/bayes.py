@@ -98,7 +98,7 @@ class Bayes:
 
     def propose(self, space: Space, history: History, rng: np.random.Generator) -> Mapping[str, Any] | None:
         """The settings that are worth most; None when every setting was tried."""
-        if len(history) + len(history.prior) < self.start or not (history.complete or history.prior):
+        if len(history) + len(history.prior) < self.start or not (history.has_complete or history.prior):
             return Sobol().propose(space, history, rng)
         tried = tried_keys(space, history)
 
@@ -139,7 +139,7 @@ class Bayes:
         RuntimeError
             If no trial is complete yet.
         """
-        if not (history.complete or history.prior):
+        if not (history.has_complete or history.prior):
             raise RuntimeError("a surrogate rests on complete trials: there is none yet; run the study first")
         rng = np.random.default_rng(len(history))
         return self._informed(space, history, lambda model: next(self._by_worth(model, history.goal, rng)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -71,7 +71,7 @@ class Combinations:
         for _, params in self._walk():
             yield dict(params)
 
-    def untried(self, tried: set[tuple[float, ...]]) -> Iterator[dict[str, Any]]:
+    def untried(self, tried: Set[tuple[float, ...]]) -> Iterator[dict[str, Any]]:
         """The settings whose key (`Space.key`) is not among these, in order."""
         for key, params in self._walk():
             if tuple(key) not in tried:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from itertools import islice
+from operator import is_
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -19,9 +20,9 @@ _DRAWS = 32
 # How many of the settings that are left are listed at most, to draw one of them.
 _LISTED = 4096
 
-# Each history's keys as they were last computed, beside the settings that they were computed from.
-_Keys = list[tuple[Mapping[str, Any], tuple[float, ...]]]
-_known: WeakKeyDictionary[History, tuple[Space, _Keys]] = WeakKeyDictionary()
+# Of each history: its space, the settings whose keys are known, and the keys.
+_Known = tuple[Space, list[Mapping[str, Any]], set[tuple[float, ...]]]
+_known: WeakKeyDictionary[History, _Known] = WeakKeyDictionary()
 
 
 @samplers.register("random")
@@ -60,17 +61,16 @@ def draw_untried(space: Space, history: History, rng: np.random.Generator) -> Ma
     return left[int(rng.integers(len(left)))] if left else None
 
 
-def tried_keys(space: Space, history: History) -> set[tuple[float, ...]]:
+def tried_keys(space: Space, history: History) -> Set[tuple[float, ...]]:
     """The keys (`Space.key`) of all settings that were tried, running trials included.
 
     A key takes as long as a short sampler, so those of the last call are kept for as long as the history is.
     """
-    space_then, keys = _known.get(history, (space, []))
-    keys = list(keys) if space_then is space else []
-    for trial in history:
-        if trial.number == len(keys):
-            keys.append((trial.params, space.key(trial.params)))
-        elif keys[trial.number][0] is not trial.params:
-            keys[trial.number] = (trial.params, space.key(trial.params))
-    _known[history] = (space, keys)
-    return {key for _, key in keys}
+    tried = [trial.params for trial in history]
+    known = _known.get(history)
+    if known is None or known[0] is not space or not all(map(is_, known[1], tried)) or len(known[1]) > len(tried):
+        known = _known[history] = (space, [], set())
+    for params in tried[len(known[1]) :]:
+        known[1].append(params)
+        known[2].add(space.key(params))
+    return known[2]

@@ -17,7 +17,7 @@ _FARTHEST = 6.5
 
 @dataclass(frozen=True, slots=True)
 class Warp:
-    """A monotone scale, fitted to values: as they are down to the tail, in which only the order of magnitude of the order of magnitude counts.
+    """A monotone scale, fitted to values: as they are down to the tail of bad ones, which two logarithms draw in.
 
     A net that diverges scores a million times worse than all others; on the plain scale those others are then one flat
     line. What is good is never squeezed: that is where the search has to tell one value from the next.
@@ -33,7 +33,7 @@ class Warp:
     --------
     >>> warp = Warp.fit(np.array([1.0, 2.0, 4.0, -1e6]))
     >>> warp.apply(np.array([-1e6, 1.0, 4.0])).round(2).tolist()
-    [-1.72, 0.41, 0.75]
+    [-1.7, 0.32, 0.87]
     >>> warp.undo(warp.apply(np.array([3.0, -5e5]))).round(3).tolist()
     [3.0, -500000.0]
     """
