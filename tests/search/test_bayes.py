@@ -71,6 +71,14 @@ class TestWhatItBelieves:
         scores = [trial.metrics["score"] for trial in history]
         assert np.corrcoef(np.asarray(predicted), scores)[0, 1] > 0.99
 
+    def test_its_predictions_stay_within_reason_where_a_net_diverged(self) -> None:
+        history = played(Random(), SQUARE, lambda x, y: {"score": -1e6 if x > 0.8 else bowl(x, y)["score"]}, 20)
+        places = [{"x": x, "y": 0.7} for x in np.linspace(0, 1, 21).tolist()]
+        answer: Any = Bayes().optimizer(SQUARE, history).predict(places, return_std=True)
+        assert np.all(answer[0] >= -1e6)
+        assert np.all(answer[1] <= 1e6)
+        assert answer[0][6] == pytest.approx(0.0, abs=0.1)
+
     def test_it_doubts_what_is_far_from_every_trial(self) -> None:
         history = played(Random(), SQUARE, lambda x, y: bowl(x / 3, y / 3), 12)
         optimizer = Bayes().optimizer(SQUARE, history)

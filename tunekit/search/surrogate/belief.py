@@ -81,7 +81,9 @@ class Belief:
         mean, deviation = self.process.predict(self.features(places))
         # five Gauss-Hermite points: exact for polynomials up to the ninth degree
         nodes, weights = np.polynomial.hermite_e.hermegauss(5)
-        values = self.warp.undo(mean[:, None] + deviation[:, None] * nodes)
+        # down the tail a little doubt would mean astronomical scores: nothing is taken to be worse than the worst seen
+        floor = min(self.warp.tail, float(self.targets.min()))
+        values = self.warp.undo(np.maximum(mean[:, None] + deviation[:, None] * nodes, floor))
         weights = weights / weights.sum()
         center = values @ weights
         return center, np.sqrt(np.maximum(((values - center[:, None]) ** 2) @ weights, 0.0))

@@ -52,6 +52,11 @@ class Warp:
         drawn = _draw_in((values - middle) / spread)
         return cls(middle, spread, float(np.mean(drawn)), float(np.std(drawn)) or 1.0)
 
+    @property
+    def tail(self) -> float:
+        """Where the tail of bad values begins, on the fitted scale."""
+        return (-_TAIL - self.mean) / self.deviation
+
     def apply(self, values: Array) -> Array:
         """Values in the metric's unit, on the fitted scale."""
         return (_draw_in((values - self.middle) / self.spread) - self.mean) / self.deviation
