@@ -6,7 +6,7 @@ import asyncio
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -53,6 +53,14 @@ class Counting(Job):
     @property
     def count(self) -> int:
         return len(self.history[0].reports) if len(self.history) else 0
+
+
+@pytest.fixture
+def python_interrupts() -> Iterator[None]:
+    """Python's own answer to an interrupt: a shell's background job is started with interrupts ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def until(condition: Callable[[], bool], seconds: float = 10) -> None:
@@ -135,7 +143,7 @@ def test_it_does_one_thing_at_a_time() -> None:
     job.wait()
 
 
-def test_an_interrupt_of_wait_stops_it_and_is_raised() -> None:
+def test_an_interrupt_of_wait_stops_it_and_is_raised(python_interrupts: None) -> None:
     job = Counting().start()
     until(lambda: job.count > 3)
     timer = threading.Timer(0.05, signal.raise_signal, [signal.SIGINT])
