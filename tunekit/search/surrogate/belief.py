@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +12,6 @@ from tunekit.search.surrogate.process import Hyperparameters, Process, fit
 from tunekit.search.surrogate.warping import Warp
 
 Array = NDArray[np.float64]
-Scale = Callable[[Array], Warp]
 
 # Up to this many values the process is fitted anew at each, then whenever there are this much more of them.
 _EAGER, _GROWTH = 40, 1.06
@@ -119,7 +117,6 @@ def believe(
     memory: Memory,
     metric: str,
     *,
-    scale: Scale = Warp.fit,
     prior: tuple[Array, Array] | None = None,
 ) -> Belief:
     """Fit a process to what was seen of one metric.
@@ -134,8 +131,6 @@ def believe(
         Where fitted hyperparameters are kept.
     metric
         Under which name.
-    scale
-        Fits the scale on which the values are modelled.
     prior
         Places and values of an earlier study. How far it speaks for this one is a length scale of its own, fitted like
         the others.
@@ -152,9 +147,9 @@ def believe(
 
     first = _milestone(len(values))
     chosen = _telling(values[:first], _FITTED)
-    hyperparameters = memory.recall(metric, features[chosen], scale(values[:first]).apply(values[chosen]), owners)
+    hyperparameters = memory.recall(metric, features[chosen], Warp.fit(values[:first]).apply(values[chosen]), owners)
     kept = _telling(values, _CONDITIONED)
-    warp = scale(values)
+    warp = Warp.fit(values)
     targets = warp.apply(values[kept])
     process = Process(features[kept], targets, owners, hyperparameters)
     return Belief(encoding, warp, process, places[kept], targets, sources[kept], owners)

@@ -70,7 +70,6 @@ class Process:
         # the inverse of the factor: predicting many places is then one product instead of a triangular solve
         self._whitener, _ = lapack.dtrtri(factor, lower=1)
         self._weights = self._whitener.T @ (self._whitener @ targets)
-        self.targets = targets
 
     def _covariance(self, scaled: Array) -> Array:
         return np.asarray(self.hyperparameters.amplitude * _matern(_distances(scaled, self._scaled)))
