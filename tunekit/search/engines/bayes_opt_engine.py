@@ -15,6 +15,7 @@ from tunekit.search.engines.told import check_one_aim, told
 from tunekit.search.parameters import Choice, Float, Int
 from tunekit.search.samplers.random import draw_untried, tried_keys
 from tunekit.search.space import Space
+from tunekit.search.surrogate.threads import one_blas_thread
 
 if TYPE_CHECKING:
     from bayes_opt import BayesianOptimization
@@ -76,8 +77,6 @@ class BayesOptObject:
         return params
 
     def _ask(self, space: Space, history: History, state: np.random.RandomState) -> dict[str, Any]:
-        from threadpoolctl import threadpool_limits
-
         optimizer = self._copy()
         optimizer._random_state = state
         optimizer.set_gp_params(random_state=state)
@@ -86,8 +85,7 @@ class BayesOptObject:
             suggested = optimizer.random_sample(1)[0]
         else:
             _decay(optimizer.acquisition_function, suggestions)
-            # matrices of this size are faster on one BLAS thread
-            with threadpool_limits(limits=1, user_api="blas"):
+            with one_blas_thread():
                 suggested = optimizer.suggest()
         return {name: _legal(space[name], suggested[name]) for name in space}
 

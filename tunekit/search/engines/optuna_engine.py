@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -69,7 +70,7 @@ def _select(trials: list[Told], most: int | None) -> list[Told]:
     return [trial for place, trial in enumerate(trials) if place in kept or trial.pending]
 
 
-class OptunaEngine:
+class OptunaEngine(ABC):
     """Keeps a live optuna study beside the history, and builds it anew from the history where it has lost it."""
 
     def __init__(self) -> None:
@@ -110,8 +111,9 @@ class OptunaEngine:
         """Whether the sampler asks how far a trial is outside of the limits."""
         return True
 
+    @abstractmethod
     def _sources(self, space: Space, goal: Goal, seeds: Seeds) -> Sources:
-        raise NotImplementedError
+        """Where the samplers for this search come from."""
 
 
 class OptunaNamed(OptunaEngine):

@@ -17,7 +17,7 @@ from tunekit.search.samplers.sobol import Sobol
 from tunekit.search.space import Space
 from tunekit.search.surrogate.acquisitions import acquisitions
 from tunekit.search.surrogate.ascent import apart, candidates, climb
-from tunekit.search.surrogate.belief import Memory
+from tunekit.search.surrogate.belief import Belief, Memory
 from tunekit.search.surrogate.encoding import Encoding
 from tunekit.search.surrogate.model import Model
 from tunekit.search.surrogate.observations import Places, observe
@@ -39,8 +39,8 @@ _THOMPSON = "thompson sampling"
 class Bayes:
     """Fit a Gaussian process to what was tried and go where a trial is worth most.
 
-    The surrogate has one length scale for each parameter, shrunk towards their common mean; learned noise; scores bent
-    until they look normal. Failed trials count as the worst seen, running ones as what the surrogate expects of them.
+    The surrogate has one length scale for each parameter, shrunk towards their common mean; learned noise; the
+    long tail of bad scores drawn in. Failed trials count as the worst seen, running ones as what the surrogate expects.
     Several aims: the expected growth of the volume that the front covers. Limits: times the probability that they are
     kept; while nothing keeps them, that probability alone.
 
@@ -56,7 +56,7 @@ class Bayes:
         aim.
     reference
         Where there are several: a value of each aim that every wanted trial is better than, by name; None: a little
-        below the worst seen.
+        below the worst of the better trials, those in the first layers of non-dominated ones.
 
     Raises
     ------
@@ -66,8 +66,6 @@ class Bayes:
     References
     ----------
     Snoek, Larochelle and Adams, "Practical Bayesian Optimization of Machine Learning Algorithms", NeurIPS 2012.
-    Cowen-Rivers et al., "HEBO: Pushing the Limits of Sample-Efficient Hyperparameter Optimisation", JAIR 2022: scores
-    on a bent scale.
 
     Examples
     --------
@@ -143,6 +141,21 @@ class Bayes:
             raise RuntimeError("a surrogate rests on complete trials: there is none yet; run the study first")
         rng = np.random.default_rng(len(history))
         return self._informed(space, history, lambda model: next(self._by_worth(model, history.goal, rng)))
+
+    def belief(self, space: Space, history: History) -> Belief:
+        """What the surrogate believes of the first aim, on the scale that the search works on.
+
+        Raises
+        ------
+        RuntimeError
+            If no trial is complete yet.
+        """
+        optimizer = self.optimizer(space, history)
+        regressor = optimizer._gp
+        with one_blas_thread():
+            optimizer.acquisition_function._fit_gp(regressor, optimizer.space)
+        fitted: Belief = regressor.belief
+        return fitted
 
     def _by_worth(
         self, model: Model, goal: Goal, rng: np.random.Generator, acquisition: str | None = None

@@ -23,7 +23,7 @@ _LEADERS = 5
 # non-dominated ones: so many layers that they hold this share of the trials, and at least so many of them. The worst
 # of all would have the search spread the ends of the front; the worst of the front alone shuts out what it lacks.
 _BELOW_WORST, _LAYERED_SHARE, _LAYERED_LEAST = 0.1, 0.2, 15
-# How many Gauss-Hermite points stand for a belief on its bent scale.
+# How many Gauss-Hermite points stand for a belief whose scale is not the metric's own.
 _NODES = 40
 
 
@@ -111,7 +111,7 @@ class Model:
             For a single aim.
         reference
             For several: a point that every wanted one is better than, shape (m,), in the metrics' own units and signed
-            so that more is better; None: a little below the worst seen.
+            so that more is better; None: a little below the worst of the better trials.
         """
         beliefs = [belief.expecting(self.seen.pending) for belief in (*self.aims, *self.limits)]
         if len(self.aims) > 1 and self.seen.feasible.any():
@@ -121,10 +121,12 @@ class Model:
         return Criterion([belief.process for belief in beliefs], formula)
 
     def expected_gain(self, place: Array) -> float:
-        """How much better than the best a trial at a place, shape (d,), is expected to be, in the metric's own unit."""
+        """How much better than the best a trial at a place, shape (d,), is expected to be, in the metric's own unit.
+
+        There must be a best: a feasible trial.
+        """
         best = self.best
-        if best is None:
-            return float("inf")
+        assert best is not None
         first = self.aims[0]
         features = self.features(place[None])
         mean, deviation = first.process.predict(features)
