@@ -12,6 +12,7 @@ from tunekit.core import seeds
 from tunekit.core.events import TrialEnded, TrialStarted
 from tunekit.core.goal import Aim, Goal, Limit
 from tunekit.core.history import History
+from tunekit.core.pareto import hypervolume
 from tunekit.search.parameters import Choice, Float, Int
 from tunekit.search.samplers.bayes import Bayes
 from tunekit.search.samplers.random import Random
@@ -136,6 +137,20 @@ class TestWhereItGoes:
         gaps = [np.max(np.abs(one - other)) for k, one in enumerate(places) for other in places[:k]]
         assert min(gaps) > 1e-4
 
+    @pytest.mark.parametrize(("trials", "near"), [(14, False), (16, False), (15, True), (17, True)])
+    def test_once_settled_every_other_trial_is_sought_around_the_best(self, trials: int, near: bool) -> None:
+        # the score falls fast along one axis: what is unknown, and so worth a look, lies at the far ends of the others
+        space = Space(dict.fromkeys("abcde", (0.0, 1.0)))
+        history = played(Random(), space, lambda a, **others: {"score": -((a - 0.5) ** 2)}, trials)
+        best = history.best
+        assert best is not None
+        steps = []
+        for seed in range(4):
+            params = Bayes().propose(space, history, np.random.default_rng(seed))
+            assert params is not None
+            steps.append(max(abs(params[name] - best.params[name]) for name in space))
+        assert (max(steps) < 0.5) == near
+
     def test_it_keeps_a_limit_and_finds_the_best_on_its_edge(self) -> None:
         goal = Goal(Aim("score"), limits=(Limit("sum", high=0.8),))
         history = played(Bayes(), SQUARE, bowl, 30, goal)
@@ -158,6 +173,22 @@ class TestWhereItGoes:
         assert len(costs) >= 10
         assert min(costs) < 0.1
         assert max(costs) > 0.9
+
+    def test_with_three_aims_it_does_not_go_for_what_is_good_in_one_alone(self) -> None:
+        # on the edges of the square one of the costs is all there is, however large it gets
+        goal = Goal(*(Aim(name, maximize=False) for name in ("first", "second", "third")))
+        space = Space(x=(0.0, 1.0), y=(0.0, 1.0), far=(0.0, 1.0), farther=(0.0, 1.0))
+
+        def costs(x: float, y: float, far: float, farther: float) -> Mapping[str, float]:
+            radius = 1 + 2 * far + 2 * farther
+            return {"first": radius * (1 - x) * (1 - y), "second": radius * (1 - x) * y, "third": radius * x}
+
+        def volume(sampler: Any, seed: int) -> float:
+            history = played(sampler, space, costs, 30, goal, seed=seed)
+            gains = -np.array([[trial.metrics[aim.metric] for aim in goal.aims] for trial in history])
+            return hypervolume(gains, np.full(3, -1.1))
+
+        assert np.mean([volume(Bayes(), seed) > 2 * volume(Random(), seed) for seed in range(3)]) == 1
 
     def test_a_reference_must_name_every_aim(self) -> None:
         goal = Goal(Aim("cost", maximize=False), Aim("error", maximize=False))

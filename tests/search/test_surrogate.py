@@ -16,7 +16,7 @@ from tunekit.search.space import Space
 from tunekit.search.surrogate.acquisitions import acquisitions, log_improvement
 from tunekit.search.surrogate.criterion import Criterion, improvement
 from tunekit.search.surrogate.encoding import Encoding
-from tunekit.search.surrogate.fronts import boxes, front_improvement
+from tunekit.search.surrogate.fronts import boxes, front_improvement, weighted
 from tunekit.search.surrogate.process import Hyperparameters, Process, fit
 from tunekit.search.surrogate.warping import Warp
 
@@ -24,7 +24,7 @@ RNG = np.random.default_rng(3)
 FEATURES = RNG.random((25, 3))
 TARGETS = np.sin(5 * FEATURES[:, 0]) + FEATURES[:, 1]
 OWNERS = np.array([0, 1, 1])
-KNOWN = Hyperparameters(np.array([0.4, 0.9]), amplitude=1.3, noise=1e-3)
+KNOWN = Hyperparameters(np.array([0.4, 0.9]), amplitude=1.3, noise=1e-3, roughness=0.2)
 
 
 def slope_of(function: Callable[[Any], float], at: Any, step: float = 1e-5) -> Any:
@@ -70,6 +70,36 @@ def test_the_fit_finds_which_parameter_matters_and_how_loud_the_noise_is() -> No
     assert found.noise == pytest.approx(0.09 / scores.var(), rel=0.5)
 
 
+def test_jumps_between_places_are_roughness_and_between_repetitions_noise() -> None:
+    rng = np.random.default_rng(0)
+    places = np.repeat(rng.random((25, 2)), 2, axis=0)
+    jumps = 0.5 * rng.standard_normal(50)
+    owners = np.array([0, 1])
+
+    def fitted(deviations: Any) -> Hyperparameters:
+        scores = np.sin(4 * places[:, 0]) + deviations
+        return fit(places, (scores - scores.mean()) / scores.std(), owners)
+
+    rough, noisy = fitted(np.repeat(jumps[:25], 2)), fitted(jumps)
+    assert rough.roughness > 10 * rough.noise
+    assert noisy.noise > 10 * noisy.roughness
+
+
+def test_a_lucky_place_promises_luck_beside_it_only_where_there_is_roughness() -> None:
+    # the last place is better than the smooth course says; the same is asked again, and a little beside it
+    features = np.linspace(0, 1, 11)[:, None]
+    targets = np.where(np.arange(11) == 5, 2.0, 0.0)
+    beside = np.array([[0.5], [0.51]])
+
+    def doubts(noise: float, roughness: float) -> Any:
+        known = Hyperparameters(np.array([0.5]), amplitude=1.0, noise=noise, roughness=roughness)
+        return Process(features, targets, np.array([0]), known).predict(beside)[1]
+
+    rough, noisy = doubts(1e-6, 0.3), doubts(0.3, 1e-6)
+    assert rough[1] > 10 * rough[0]
+    assert noisy[1] == pytest.approx(noisy[0], rel=0.05)
+
+
 @settings(max_examples=60)
 @given(st.lists(st.floats(-1e12, 1e12), min_size=2, max_size=30))
 def test_a_warp_keeps_the_order_and_can_be_undone(values: list[float]) -> None:
@@ -106,6 +136,17 @@ def test_the_expected_growth_of_the_front_is_what_chance_gives() -> None:
     assert by_deviation[0] == pytest.approx(
         slope_of(lambda d: float(formula(means, d[None])[0][0]), deviations[0]), rel=1e-3
     )
+
+
+@given(st.integers(2, 4), st.integers(0, 2**31))
+def test_whatever_the_weights_a_better_point_is_worth_more(size: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    others, weights = rng.random((6, size)), rng.dirichlet(np.ones(size))
+    point = rng.random(size)
+    better = point + rng.random(size)
+    worth = weighted(np.stack([point, better]), others, weights)
+    assert worth[1] > worth[0]
+    assert weighted(others.max(axis=0)[None], others, weights) == pytest.approx([0.0])
 
 
 def test_settings_that_are_the_same_have_the_same_features() -> None:

@@ -16,11 +16,12 @@ from tunekit.search.samplers.random import draw_untried, tried_keys
 from tunekit.search.samplers.sobol import Sobol
 from tunekit.search.space import Space
 from tunekit.search.surrogate.acquisitions import acquisitions
-from tunekit.search.surrogate.ascent import apart, candidates, climb
+from tunekit.search.surrogate.ascent import best_first
 from tunekit.search.surrogate.belief import Belief, Memory
 from tunekit.search.surrogate.encoding import Encoding
 from tunekit.search.surrogate.model import Model
 from tunekit.search.surrogate.observations import Places, observe
+from tunekit.search.surrogate.region import everywhere, near
 from tunekit.search.surrogate.thompson import drawn_order
 from tunekit.search.surrogate.threads import one_blas_thread
 
@@ -31,6 +32,8 @@ Array = NDArray[np.float64]
 
 # How many settings are spread over the space before the model is asked.
 _START = 5
+# With so many trials begun, every other one is sought around the best so far.
+_SETTLED = 15
 # The one acquisition that is no function of mean and deviation: the best of one draw from all that is believed.
 _THOMPSON = "thompson sampling"
 
@@ -39,10 +42,12 @@ _THOMPSON = "thompson sampling"
 class Bayes:
     """Fit a Gaussian process to what was tried and go where a trial is worth most.
 
-    The surrogate has one length scale for each parameter, shrunk towards their common mean; learned noise; the
-    long tail of bad scores drawn in. Failed trials count as the worst seen, running ones as what the surrogate expects.
-    Several aims: the expected growth of the volume that the front covers. Limits: times the probability that they are
-    kept; while nothing keeps them, that probability alone.
+    The surrogate has one length scale for each parameter, shrunk towards their common mean; learned noise, and learned
+    roughness: jumps between close settings that no repetition averages out; the long tail of bad scores drawn in.
+    Failed trials count as the worst seen, running ones as what the surrogate expects. From the fifteenth trial on,
+    every other one is sought in a box around the best. Several aims: the expected growth of the volume that the front
+    covers; with three or more, every other trial is the best one for weights of the aims that are drawn. Limits: times
+    the probability that they are kept; while nothing keeps them, that probability alone.
 
     What it keeps between two proposals it may lose: each follows from the history and the generator alone.
 
@@ -101,7 +106,7 @@ class Bayes:
         tried = tried_keys(space, history)
 
         def first_untried(model: Model) -> Array | None:
-            places = self._by_worth(model, history.goal, rng)
+            places = self._in_turn(model, history, rng)
             return next((place for place in places if space.key(space.from_unit(place)) not in tried), None)
 
         with one_blas_thread():
@@ -157,23 +162,41 @@ class Bayes:
         fitted: Belief = regressor.belief
         return fitted
 
+    def _in_turn(self, model: Model, history: History, rng: np.random.Generator) -> Iterator[Array]:
+        """Places, shape (d,), the one to try first coming first: by their worth, and every other time otherwise.
+
+        One aim: around the best alone. In many dimensions most of a space stays unknown, and a search that goes where
+        it knows least never comes to refine what is good. Three aims or more: by their worth to somebody for whom the
+        aims count as is drawn. A trial that is extreme in one aim and hopeless in the others adds a large volume.
+        """
+        aims = len(model.aims)
+        if len(history) % 2 and len(model.seen.places) and model.seen.feasible.any():
+            if aims == 1 and len(history) >= _SETTLED and self.acquisition != _THOMPSON:
+                return self._by_worth(model, history.goal, rng, near_best=True)
+            if aims > 2 and self.reference is None:
+                criterion = model.weighted_criterion(rng.dirichlet(np.ones(aims)))
+                return best_first(model, criterion, *everywhere(model, rng))
+        return self._by_worth(model, history.goal, rng)
+
     def _by_worth(
-        self, model: Model, goal: Goal, rng: np.random.Generator, acquisition: str | None = None
+        self,
+        model: Model,
+        goal: Goal,
+        rng: np.random.Generator,
+        acquisition: str | None = None,
+        *,
+        near_best: bool = False,
     ) -> Iterator[Array]:
-        """Places, shape (d,), those that are worth most first."""
+        """Places, shape (d,), those that are worth most first; everywhere, or near the best trial alone."""
         wanted = self.acquisition if acquisition is None else acquisition
-        places = candidates(model.encoding, model.leaders(), rng)
+        places, region = near(model, model.leaders()[0], rng) if near_best else everywhere(model, rng)
         if wanted == _THOMPSON and model.best is not None and len(model.aims) == 1:
             yield from drawn_order(model, places, rng)
             return
         if wanted == _THOMPSON or (model.limits and wanted == "expected improvement"):
             wanted = "log expected improvement"  # which can be added to the logarithms of probabilities
         criterion = model.criterion(acquisitions[wanted], self._signed_reference(goal))
-        values = criterion.values(model.features(places))
-        ranked = places[np.argsort(-values, kind="stable")]
-        tops = [climb(model, criterion, start) for start in apart(ranked)]
-        yield from (place for place, _ in sorted(tops, key=lambda top: -top[1]))
-        yield from ranked
+        yield from best_first(model, criterion, places, region)
 
     def _signed_reference(self, goal: Goal) -> Array | None:
         if self.reference is None:

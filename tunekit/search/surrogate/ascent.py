@@ -1,52 +1,33 @@
-"""Where a criterion is largest: many candidates, then the best of them climb."""
+"""Where a criterion is largest: the best of many places climb."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tunekit.search.surrogate.criterion import Criterion
-from tunekit.search.surrogate.encoding import Encoding
 from tunekit.search.surrogate.model import Model
+from tunekit.search.surrogate.region import Region
 
 Array = NDArray[np.float64]
 
-# How many places are looked at all over the space and around the best trials, and from how many one climbs.
-_GLOBAL, _LOCAL, _ASCENTS = 768, 384, 2
-# How many of the best are looked at for starts, and how far apart these are in one dimension at least.
-_LOOKED_AT, _APART = 200, 0.1
-# How far the local ones lie from a good trial, in units of the range: from a third to a thousandth, log-uniform.
-_FARTHEST, _NEAREST = 0.3, 0.001
+# How many of the best places are looked at for starts, how many starts there are, and how far apart they are in one
+# dimension at least.
+_LOOKED_AT, _ASCENTS, _APART = 200, 2, 0.1
 # The most values of one dimension that are all tried in turn.
 _SWEPT = 64
 
 
-def candidates(encoding: Encoding, leaders: Array, rng: np.random.Generator) -> Array:
-    """Places all over the space and around the leaders, shape (n, d), settled.
-
-    Parameters
-    ----------
-    encoding
-        Of the space.
-    leaders
-        The places of the best trials, shape (m, d), the best first.
-    rng
-        Draws them.
-    """
-    everywhere = rng.random((_GLOBAL, encoding.dimensions))
-    if not len(leaders):
-        return encoding.settle(everywhere)
-    around = leaders[rng.integers(len(leaders), size=_LOCAL)]
-    reach = _FARTHEST * (_NEAREST / _FARTHEST) ** rng.random((_LOCAL, 1))
-    moved = rng.random(around.shape) < rng.choice([0.25, 0.5, 1.0], size=(_LOCAL, 1))
-    moved[np.arange(_LOCAL), rng.integers(encoding.dimensions, size=_LOCAL)] = True
-    steps = np.where(encoding.is_smooth, around + reach * rng.standard_normal(around.shape), rng.random(around.shape))
-    # a step over the edge comes back from it
-    near = np.where(moved, 1 - np.abs(1 - np.abs(steps)), around)
-    return encoding.settle(np.concatenate([everywhere, near]))
+def best_first(model: Model, criterion: Criterion, places: Array, region: Region) -> Iterator[Array]:
+    """The tops of a region that are reached from the best of some places, then the places; each of shape (d,)."""
+    values = criterion.values(model.features(places))
+    ranked = places[np.argsort(-values, kind="stable")]
+    tops = [climb(model, criterion, start, region) for start in apart(ranked)]
+    yield from (place for place, _ in sorted(tops, key=lambda top: -top[1]))
+    yield from ranked
 
 
 def apart(ranked: Array) -> list[Array]:
@@ -60,23 +41,23 @@ def apart(ranked: Array) -> list[Array]:
     return starts
 
 
-def climb(model: Model, criterion: Criterion, start: Array) -> tuple[Array, float]:
-    """The top that is reached from a place, shape (d,), and its value.
+def climb(model: Model, criterion: Criterion, start: Array, region: Region) -> tuple[Array, float]:
+    """The top of a region that is reached from a place in it, shape (d,), and its value.
 
     Along the smooth dimensions by the gradient, along the others by trying their values in turn.
     """
     encoding = model.encoding
-    place, value = _along_smooth(model, criterion, start)
+    place, value = _along_smooth(model, criterion, start, region)
     rough = np.flatnonzero(~encoding.is_smooth)
     for _ in range(2 if len(rough) else 0):
-        swept, better = _along_rough(model, criterion, place, value, rough)
+        swept, better = _along_rough(model, criterion, place, value, rough, region)
         if better <= value + 1e-9:
             break
-        place, value = _along_smooth(model, criterion, swept)
+        place, value = _along_smooth(model, criterion, swept, region)
     return place, value
 
 
-def _along_smooth(model: Model, criterion: Criterion, start: Array) -> tuple[Array, float]:
+def _along_smooth(model: Model, criterion: Criterion, start: Array, region: Region) -> tuple[Array, float]:
     from scipy.optimize import minimize
 
     encoding = model.encoding
@@ -98,7 +79,7 @@ def _along_smooth(model: Model, criterion: Criterion, start: Array) -> tuple[Arr
         features[columns].copy(),
         jac=True,
         method="L-BFGS-B",
-        bounds=[(0.0, 1.0)] * len(smooth),
+        bounds=list(zip(region.low[smooth], region.high[smooth], strict=True)),
         options={"maxiter": 30},
     )
     top = start.copy()
@@ -109,12 +90,19 @@ def _along_smooth(model: Model, criterion: Criterion, start: Array) -> tuple[Arr
 
 
 def _along_rough(
-    model: Model, criterion: Criterion, place: Array, value: float, rough: Sequence[int] | NDArray[np.int64]
+    model: Model,
+    criterion: Criterion,
+    place: Array,
+    value: float,
+    rough: Sequence[int] | NDArray[np.int64],
+    region: Region,
 ) -> tuple[Array, float]:
     """The best place that differs in one dimension, then from there in the next."""
     encoding = model.encoding
     for dimension in rough:
-        values = encoding.alternatives(int(dimension))[:_SWEPT]
+        values = encoding.alternatives(int(dimension))
+        inside = (values >= region.low[dimension]) & (values <= region.high[dimension])
+        values = values[inside][:_SWEPT]
         places = np.repeat(place[None], len(values), axis=0)
         places[:, dimension] = values
         places = encoding.settle(places)

@@ -46,10 +46,9 @@ class Encoding:
         self._parameters = parameters
         counts = [parameter.count for parameter in parameters]
         self.counts = counts
-        # which dimensions of the unit cube can be climbed on: shape (d,)
-        self.is_smooth = np.array(
-            [not isinstance(p, Choice) and (p.count is None or p.count > _FINE) for p in parameters], dtype=bool
-        )
+        # which dimensions of the unit cube are categories, and which can be climbed on: each of shape (d,)
+        self.is_choice = np.array([isinstance(p, Choice) for p in parameters], dtype=bool)
+        self.is_smooth = ~self.is_choice & np.array([count is None or count > _FINE for count in counts], dtype=bool)
         self._snapped = [place for place, count in enumerate(counts) if count is not None]
         self._conditions = self._read_conditions()
 

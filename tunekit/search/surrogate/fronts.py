@@ -14,6 +14,8 @@ Array = NDArray[np.float64]
 # The most points of a front that count: the number of boxes grows with the power m - 1 of it.
 _MOST = {2: 200, 3: 40}
 _MOST_BEYOND = 12
+# How much the sum of all that a point lacks counts beside the most that it lacks: Knowles 2006.
+_AUGMENTED = 0.05
 _LOG_ROOT_2PI = 0.5 * np.log(2 * np.pi)
 
 
@@ -102,6 +104,40 @@ def front_improvement(front: Array, reference: Array, thresholds: Array) -> Form
         return add_limits(values, by_mean, by_deviation, means, deviations, thresholds, size)
 
     return formula
+
+
+def weighted(gains: Array, others: Array, weights: Array) -> Array:
+    """How little some points lack of the best in the aim where, weighted, they lack most: more is better.
+
+    Parameters
+    ----------
+    gains
+        The points, shape (n, m), more is better.
+    others
+        Those that the best and the worst of each aim are read from, shape (k, m), k at least 1.
+    weights
+        How much each aim counts, shape (m,), their sum 1.
+
+    Returns
+    -------
+    ndarray
+        At most 0, shape (n,); for `others`, -1.05 at least.
+
+    References
+    ----------
+    The augmented Tchebycheff function: Knowles, "ParEGO: a hybrid algorithm with on-line landscape approximation for
+    expensive multiobjective optimization problems", IEEE Transactions on Evolutionary Computation 2006.
+
+    Examples
+    --------
+    >>> points = np.array([[1.0, 0.0], [0.6, 0.6], [0.0, 1.0]])
+    >>> weighted(points, points, np.array([0.5, 0.5])).round(3).tolist()
+    [-0.525, -0.22, -0.525]
+    """
+    best = others.max(axis=0)
+    span = best - others.min(axis=0)
+    lacks = weights * (best - gains) / np.where(span > 0, span, 1.0)
+    return np.asarray(-lacks.max(axis=1) - _AUGMENTED * lacks.sum(axis=1))
 
 
 def _box_sides(

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tunekit.core.pareto import non_dominated
-from tunekit.search.surrogate.acquisitions import Acquisition, log_feasibility
+from tunekit.search.surrogate.acquisitions import Acquisition, log_expected_improvement, log_feasibility
 from tunekit.search.surrogate.belief import Belief, Memory, believe
 from tunekit.search.surrogate.criterion import Criterion, Formula, improvement
 from tunekit.search.surrogate.encoding import Encoding
-from tunekit.search.surrogate.fronts import front_improvement
+from tunekit.search.surrogate.fronts import front_improvement, weighted
 from tunekit.search.surrogate.observations import Observations
 
 Array = NDArray[np.float64]
@@ -119,6 +119,20 @@ class Model:
         else:
             formula = improvement(acquisition, self.best, self.thresholds, aims=len(self.aims))
         return Criterion([belief.process for belief in beliefs], formula)
+
+    def weighted_criterion(self, weights: Array) -> Criterion:
+        """How much better than the best a trial is expected to be for weights of the aims, shape (m,).
+
+        There must be a feasible trial.
+        """
+        seen = self.seen
+        known = seen.gains[seen.feasible]
+        values = weighted(seen.gains, known, weights)
+        prior = (seen.prior_places, weighted(seen.prior_gains, known, weights)) if len(seen.prior_gains) else None
+        belief = believe(self.encoding, seen.places, values, Memory(), "weighted", prior=prior)
+        best = float(belief.at(seen.places[seen.feasible]).max())
+        beliefs = [one.expecting(seen.pending) for one in (belief, *self.limits)]
+        return Criterion([one.process for one in beliefs], improvement(log_expected_improvement, best, self.thresholds))
 
     def expected_gain(self, place: Array) -> float:
         """How much better than the best a trial at a place, shape (d,), is expected to be, in the metric's own unit.
