@@ -56,6 +56,21 @@ def test_seeded_surroundings_repeat_and_give_the_state_back() -> None:
     assert states == after
 
 
+def test_sowing_is_what_each_library_calls_seeding() -> None:
+    import torch
+
+    with seeds.preserved():
+        random.seed(7)
+        np.random.seed(7)
+        torch.manual_seed(7)
+        expected = random.random(), float(np.random.random()), float(torch.rand(()))
+        seeds.sow(7)
+        assert (random.random(), float(np.random.random()), float(torch.rand(()))) == expected
+        before = random.getstate()
+        seeds.sow(None)
+        assert random.getstate() == before
+
+
 @pytest.mark.parametrize("seed", [-1, 0.5, "0", True])
 def test_a_seed_is_a_whole_number(seed: object) -> None:
     with pytest.raises(ValueError, match="whole number from 0"):

@@ -69,19 +69,21 @@ class Run:
             If the first trials all failed.
         """
         began = clock()
-        while self.left:
-            self.ended_early = self.ending.reason(history, clock() - began, expected_gain)
-            trial = None if self.ended_early else begin()
-            if trial is None:
-                self.ended_early = self.ended_early or "every setting has been tried"
-                return
-            self._number, self._trial_began = trial.number, clock()
-            try:
-                yield from self._try(trial, objective, clock)
-            finally:
-                self._number = None
-            self.left -= 1
-            check_hope(history)
+        # once for all trials: to save and restore numpy's generator takes as long as a trial that does nothing
+        with seeds.preserved():
+            while self.left:
+                self.ended_early = self.ending.reason(history, clock() - began, expected_gain)
+                trial = None if self.ended_early else begin()
+                if trial is None:
+                    self.ended_early = self.ended_early or "every setting has been tried"
+                    return
+                self._number, self._trial_began = trial.number, clock()
+                try:
+                    yield from self._try(trial, objective, clock)
+                finally:
+                    self._number = None
+                self.left -= 1
+                check_hope(history)
 
     def _try(self, trial: Trial, objective: Objective, clock: Callable[[], float]) -> Iterator[Event]:
         """One trial that has begun, to its end; a stop between two steps ends it and goes on outwards."""
@@ -89,10 +91,10 @@ class Run:
         metrics: Mapping[str, float] = {}
         try:
             yield Progressed(f"Trial {number} begins")  # a pause or a stop acts before the objective does
-            with seeds.seeded(trial.seed):
-                for metrics, final in objective.steps(trial.params, Context(number, trial.seed)):
-                    if not final:
-                        yield TrialReported(number, metrics)
+            seeds.sow(trial.seed)
+            for metrics, final in objective.steps(trial.params, Context(number, trial.seed)):
+                if not final:
+                    yield TrialReported(number, metrics)
         except job.StopRequested:
             yield TrialEnded(number, "stopped", {}, clock() - began)
             raise

@@ -94,6 +94,11 @@ class Space:
         finite = [count for count in counts if count is not None]
         return math.prod(finite) if len(finite) == len(counts) else None
 
+    @property
+    def is_endless(self) -> bool:
+        """Whether two draws never agree: there is a parameter without steps that always counts."""
+        return any(parameter.count is None and not parameter.when for parameter in self._parameters.values())
+
     def __repr__(self) -> str:
         """The space as it could be read again."""
         return f"Space({', '.join(f'{name}: {_shown(p)}' for name, p in self._parameters.items())})"
@@ -102,7 +107,9 @@ class Space:
 
     def is_active(self, name: str, params: Mapping[str, Any]) -> bool:
         """Whether a parameter counts, given the settings of those before it."""
-        conditions = self._parameters[name].when or {}
+        conditions = self._parameters[name].when
+        if not conditions:
+            return True
         return all(
             other in params and any(_same(params[other], value) for value in _alternatives(wanted))
             for other, wanted in conditions.items()

@@ -49,6 +49,8 @@ class Random:
 
 def draw_untried(space: Space, history: History, rng: np.random.Generator) -> Mapping[str, Any] | None:
     """Settings drawn at random, different from all tried ones; None when there are none left."""
+    if space.is_endless:
+        return space.sample(rng)
     tried = tried_keys(space, history)
     for _ in range(_DRAWS):
         params = space.sample(rng)
