@@ -31,8 +31,6 @@ resolve("random")  # reads the modules that register themselves
 NAMES = [*samplers, *engines.names()]
 # these say at once that they take one aim
 ONE_AIM = {"hyperopt:anneal", "hyperopt:tpe", "optuna:cmaes"}
-# these are asked for each trial of a history anew, or fit at each proposal what grows with the cube of the trials
-SLOW = {"optuna:cmaes", "optuna:gp", "optuna:nsgaii", "optuna:nsgaiii", "optuna:qmc"}
 
 MIXED = Space(
     lr=Float(1e-4, 1e-1, log=True),
@@ -78,7 +76,6 @@ class TestEverySampler(SamplerConformance):
             pytest.importorskip(self.name.partition(":")[0])
         self.endless = self.name != "grid"
         self.several_aims = self.name not in ONE_AIM
-        self.many = 40 if self.name in SLOW else 2000
 
     def make(self) -> Sampler:
         return resolve(self.name)[1]
