@@ -34,6 +34,8 @@ Array = NDArray[np.float64]
 _START = 5
 # With so many trials begun, every other one is sought around the best so far.
 _SETTLED = 15
+# With three aims or more: until so many have begun, all of them go for weights that are drawn.
+_SURVEYED = 30
 # The one acquisition that is no function of mean and deviation: the best of one draw from all that is believed.
 _THOMPSON = "thompson sampling"
 
@@ -46,8 +48,8 @@ class Bayes:
     roughness: jumps between close settings that no repetition averages out; the long tail of bad scores drawn in.
     Failed trials count as the worst seen, running ones as what the surrogate expects. From the fifteenth trial on,
     every other one is sought in a box around the best. Several aims: the expected growth of the volume that the front
-    covers; with three or more, every other trial is the best one for weights of the aims that are drawn. Limits: times
-    the probability that they are kept; while nothing keeps them, that probability alone.
+    covers; with three or more, the first thirty and then every other trial are the best ones for weights of the aims
+    that are drawn. Limits: times the probability that they are kept; while nothing keeps them, that probability alone.
 
     What it keeps between two proposals it may lose: each follows from the history and the generator alone.
 
@@ -167,15 +169,17 @@ class Bayes:
 
         One aim: around the best alone. In many dimensions most of a space stays unknown, and a search that goes where
         it knows least never comes to refine what is good. Three aims or more: by their worth to somebody for whom the
-        aims count as is drawn. A trial that is extreme in one aim and hopeless in the others adds a large volume.
+        aims count as is drawn, and at first in no other way. A trial that is extreme in one aim and hopeless in the
+        others adds a large volume, as long as the reference is no better than the first trials.
         """
-        aims = len(model.aims)
-        if len(history) % 2 and len(model.seen.places) and model.seen.feasible.any():
-            if aims == 1 and len(history) >= _SETTLED and self.acquisition != _THOMPSON:
-                return self._by_worth(model, history.goal, rng, near_best=True)
-            if aims > 2 and self.reference is None:
-                criterion = model.weighted_criterion(rng.dirichlet(np.ones(aims)))
-                return best_first(model, criterion, *everywhere(model, rng))
+        aims, begun = len(model.aims), len(history)
+        if not len(model.seen.places) or not model.seen.feasible.any():
+            return self._by_worth(model, history.goal, rng)
+        if aims == 1 and begun % 2 and begun >= _SETTLED and self.acquisition != _THOMPSON:
+            return self._by_worth(model, history.goal, rng, near_best=True)
+        if aims > 2 and (begun % 2 or begun < _SURVEYED) and self.reference is None:
+            criterion = model.weighted_criterion(rng.dirichlet(np.ones(aims)))
+            return best_first(model, criterion, *everywhere(model, rng))
         return self._by_worth(model, history.goal, rng)
 
     def _by_worth(
