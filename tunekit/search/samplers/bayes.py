@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -172,15 +173,16 @@ class Bayes:
         aims count as is drawn, and at first in no other way. A trial that is extreme in one aim and hopeless in the
         others adds a large volume, as long as the reference is no better than the first trials.
         """
-        aims, begun = len(model.aims), len(history)
+        aims, begun, by_worth = len(model.aims), len(history), self._by_worth(model, history.goal, rng)
         if not len(model.seen.places) or not model.seen.feasible.any():
-            return self._by_worth(model, history.goal, rng)
+            return by_worth
         if aims == 1 and begun % 2 and begun >= _SETTLED and self.acquisition != _THOMPSON:
-            return self._by_worth(model, history.goal, rng, near_best=True)
+            # where all settings around the best were tried, the others come into question
+            return chain(self._by_worth(model, history.goal, rng, near_best=True), by_worth)
         if aims > 2 and (begun % 2 or begun < _SURVEYED) and self.reference is None:
             criterion = model.weighted_criterion(rng.dirichlet(np.ones(aims)))
             return best_first(model, criterion, *everywhere(model, rng))
-        return self._by_worth(model, history.goal, rng)
+        return by_worth
 
     def _by_worth(
         self,
