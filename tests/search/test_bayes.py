@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tunekit.core import seeds
 from tunekit.core.events import TrialEnded, TrialStarted
@@ -18,6 +20,7 @@ from tunekit.search.samplers.bayes import Bayes
 from tunekit.search.samplers.random import Random
 from tunekit.search.space import Space
 from tunekit.search.surrogate.acquisitions import acquisitions
+from tunekit.testing.spaces import spaces
 
 SPACE = Space(
     lr=Float(1e-4, 1e-1, log=True),
@@ -25,6 +28,12 @@ SPACE = Space(
     act=Choice("relu", "gelu", "tanh"),
     momentum=Float(0, 1, when={"act": "relu"}),
 )
+GOALS = [
+    Goal(),
+    Goal(Aim("score"), limits=(Limit("a", high=0.5),)),
+    Goal(Aim("score"), Aim("a")),
+    Goal(Aim("score"), Aim("a"), Aim("b", maximize=False)),
+]
 SQUARE = Space(x=(0.0, 1.0), y=(0.0, 1.0))
 
 
@@ -150,6 +159,31 @@ class TestWhereItGoes:
             assert params is not None
             steps.append(max(abs(params[name] - best.params[name]) for name in space))
         assert (max(steps) < 0.5) == near
+
+    @settings(max_examples=12, deadline=None)
+    @given(spaces(), st.integers(0, 99), st.sampled_from(GOALS), st.sampled_from([*acquisitions, "thompson sampling"]))
+    def test_in_any_space_it_proposes_what_was_not_tried(
+        self, space: Space, seed: int, goal: Goal, acquisition: str
+    ) -> None:
+        """Trials that run, fail and score alike among them; before and after it has settled."""
+        history, rng, sampler = History(goal), np.random.default_rng(seed), Bayes(acquisition=acquisition)
+        trials = 14 if len(goal.aims) < 3 else 28
+        tried = set()
+        for number in range(trials + 5):
+            params = (
+                space.sample(rng) if number < trials else sampler.propose(space, history, seeds.generator(seed, number))
+            )
+            if params is None:
+                break
+            space.check(params)
+            assert number < trials or space.key(params) not in tried
+            tried.add(space.key(params))
+            history.apply(TrialStarted(number, params))
+            place = space.to_unit(params)
+            metrics = {"score": -round(float(np.sum((place - 0.3) ** 2)), 2), "a": place[0], "b": place[-1]}
+            state = rng.choice(["complete", "failed", "running"], p=[0.7, 0.15, 0.15])
+            if state != "running":
+                history.apply(TrialEnded(number, state, metrics if state == "complete" else {}, 0.0))
 
     def test_it_keeps_a_limit_and_finds_the_best_on_its_edge(self) -> None:
         goal = Goal(Aim("score"), limits=(Limit("sum", high=0.8),))

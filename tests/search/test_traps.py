@@ -107,14 +107,25 @@ def test_a_small_space_is_searched_without_a_repeat_until_nothing_is_left() -> N
     assert len({tuple(trial.params.values()) for trial in study.trials}) == 24
 
 
-@pytest.mark.parametrize("cut", [2, TRIALS - 4])
+def test_a_setting_that_was_measured_before_is_one_more_measurement(capfd: pytest.CaptureFixture[str]) -> None:
+    study = tk.Study(ridge, RIDGE, seed=0)
+    for trial in searched(ridge, RIDGE).trials[:6]:
+        study.tell(dict(trial.params), dict(trial.metrics))
+        study.tell(dict(trial.params), {name: value + 0.01 for name, value in trial.metrics.items()})
+    study.ask()
+    sampler: Any = study.sampler
+    assert len(sampler.optimizer(RIDGE, study.history).space) == 12
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("cut", [2, 10, 17])
 def test_a_study_that_goes_on_proposes_what_the_undisturbed_one_does(cut: int) -> None:
-    undisturbed = searched(ridge, RIDGE)
+    undisturbed = searched(ridge, RIDGE, trials=20)
     # another session: nothing of the first is left but its trials, which are told one after the other
     resumed = tk.Study(ridge, RIDGE, seed=0)
     for trial in undisturbed.trials[:cut]:
         resumed.tell(dict(trial.params), dict(trial.metrics))
-    resumed.run(TRIALS - cut)
+    resumed.run(20 - cut)
     assert [trial.params for trial in resumed.trials] == [trial.params for trial in undisturbed.trials]
 
 

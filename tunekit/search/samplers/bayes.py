@@ -229,6 +229,8 @@ class Bayes:
             optimizer, known = new_optimizer(space, encoding, self._memory), 0
             self._optimizer = optimizer
         for place, gain in zip(seen.places[known:], seen.gains[known:, 0], strict=True):
+            # of a place that was measured before bayes_opt prints a line: it forgets where it was, and learns it again
+            optimizer.space._cache.pop(tuple(place.tolist()), None)
             # the space's own register: the optimizer's looks for the best of all so far at each call
             optimizer.space.register(place, float(gain))
         optimizer._gp.prior = (seen.prior_places, seen.prior_gains[:, 0]) if len(seen.prior_gains) else None
