@@ -91,6 +91,40 @@ def draw_dtlz2(seed: int, objectives: int) -> tuple[Space, Callable[[Params], di
     return space, metrics
 
 
+def draw_dtlz7(seed: int) -> tuple[Space, Callable[[Params], dict[str, float]]]:
+    """DTLZ7 in six variables and three objectives, its front in four pieces, axes swapped and mirrored at random."""
+    order = np.random.default_rng([seed, 6]).permutation(6)
+    space, place = placed(np.zeros(6), np.ones(6), seed, reach=0.0)
+
+    def metrics(params: Params) -> dict[str, float]:
+        x = place(params)[order]
+        first, slack = [float(value) for value in x[:2]], 1 + 9 * float(np.mean(x[2:]))
+        height = 3 - sum(value / (1 + slack) * (1 + math.sin(3 * math.pi * value)) for value in first)
+        return {"f1": first[0], "f2": first[1], "f3": (1 + slack) * height}
+
+    return space, metrics
+
+
+def draw_vehicle(seed: int) -> tuple[Space, Callable[[Params], dict[str, float]]]:
+    """A car's front in a crash: its mass, the deceleration, and how far it is pushed in, of five thicknesses.
+
+    Liao and others, "Multiobjective optimization for crash safety design of vehicles using stepwise regression model",
+    Structural and Multidisciplinary Optimization 2008.
+    """
+    space, place = placed(np.full(5, 1.0), np.full(5, 3.0), seed, reach=0.0)
+
+    def metrics(params: Params) -> dict[str, float]:
+        a, b, c, d, e = (float(value) for value in place(params))
+        mass = 1640.2823 + 2.3573285 * a + 2.3220035 * b + 4.5688768 * c + 7.7213633 * d + 4.4559504 * e
+        jolt = 6.5856 + 1.15 * a - 1.0427 * b + 0.9738 * c + 0.8364 * d
+        jolt += -0.3695 * a * d + 0.0861 * a * e + 0.3628 * b * d - 0.1106 * a**2 - 0.3437 * c**2 + 0.1764 * d**2
+        push = -0.0551 + 0.0181 * a + 0.1024 * b + 0.0421 * c - 0.0073 * a * b + 0.024 * b * c
+        push += -0.0118 * b * d - 0.0204 * c * d - 0.008 * c * e - 0.0241 * b**2 + 0.0109 * d**2
+        return {"f1": mass, "f2": jolt, "f3": push}
+
+    return space, metrics
+
+
 def draw_net(seed: int) -> tuple[Space, Callable[[Params], dict[str, float]]]:
     """A tiny net on digits: its accuracy, and the logarithm of its number of parameters to the base 10."""
     value = remembered("nets and sizes", trained)
@@ -139,6 +173,8 @@ _LINES = (
     Line("zdt1", _less("f1", "f2"), draw_zdt1, (1.1, 1.1), 0.21 + 2 / 3),
     Line("dtlz2", _less("f1", "f2"), partial(draw_dtlz2, objectives=2), (1.1,) * 2, 1.1**2 - math.pi / 4),
     Line("dtlz2-3", _less("f1", "f2", "f3"), partial(draw_dtlz2, objectives=3), (1.1,) * 3, 1.1**3 - math.pi / 6),
+    Line("dtlz7-3", _less("f1", "f2", "f3"), draw_dtlz7, (1.1, 1.1, 6.6)),
+    Line("vehicle", _less("f1", "f2", "f3"), draw_vehicle, (1700.0, 11.0, 0.3)),
     Line("net-and-size", Goal(Aim("score"), Aim("size", maximize=False)), draw_net, _WORST_NET),
     Line("gardner", _under(-0.95), draw_gardner, best=1 - math.asin(0.95)),
     Line("branin-in-disc", _under(50.0), draw_disc, best=-0.39788735772973816),
