@@ -92,7 +92,7 @@ def draw_dtlz2(seed: int, objectives: int) -> tuple[Space, Callable[[Params], di
 
 
 def draw_dtlz7(seed: int) -> tuple[Space, Callable[[Params], dict[str, float]]]:
-    """DTLZ7 in six variables and three objectives, its front in four pieces, axes swapped and mirrored at random."""
+    """DTLZ7 in six variables, three objectives, a front of four pieces, axes swapped at random. Deb and others 2002."""
     order = np.random.default_rng([seed, 6]).permutation(6)
     space, place = placed(np.zeros(6), np.ones(6), seed, reach=0.0)
 

@@ -209,20 +209,22 @@ class TestWhereItGoes:
         assert max(costs) > 0.9
 
     def test_with_three_aims_it_does_not_go_for_what_is_good_in_one_alone(self) -> None:
-        # on the edges of the square one of the costs is all there is, however large it gets
+        # on the edges of x and y one of the costs is all there is, however large the others make it
         goal = Goal(*(Aim(name, maximize=False) for name in ("first", "second", "third")))
-        space = Space(x=(0.0, 1.0), y=(0.0, 1.0), far=(0.0, 1.0), farther=(0.0, 1.0))
+        best = {"a": 0.3, "b": 0.6, "c": 0.5, "d": 0.7}
+        space = Space(dict.fromkeys(["x", "y", *best], (0.0, 1.0)))
 
-        def costs(x: float, y: float, far: float, farther: float) -> Mapping[str, float]:
-            radius = 1 + 2 * far + 2 * farther
-            return {"first": radius * (1 - x) * (1 - y), "second": radius * (1 - x) * y, "third": radius * x}
+        def costs(x: float, y: float, **others: float) -> Mapping[str, float]:
+            size = 1 + 2 * sum((others[name] - best[name]) ** 2 for name in best)
+            return {"first": size * (1 - x) * (1 - y), "second": size * (1 - x) * y, "third": size * x}
 
-        def volume(sampler: Any, seed: int) -> float:
-            history = played(sampler, space, costs, 30, goal, seed=seed)
+        def volume(seed: int) -> float:
+            history = played(Bayes(), space, costs, 40, goal, seed=seed)
             gains = -np.array([[trial.metrics[aim.metric] for aim in goal.aims] for trial in history])
             return hypervolume(gains, np.full(3, -1.1))
 
-        assert np.mean([volume(Bayes(), seed) > 2 * volume(Random(), seed) for seed in range(3)]) == 1
+        # 0.84; where the volume alone is gone for, with the reference that few trials give, 0.64
+        assert np.mean([volume(seed) for seed in range(5)]) > 0.75
 
     def test_a_reference_must_name_every_aim(self) -> None:
         goal = Goal(Aim("cost", maximize=False), Aim("error", maximize=False))

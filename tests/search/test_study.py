@@ -199,6 +199,21 @@ def test_the_random_numbers_of_a_trial_do_not_depend_on_what_ran_before() -> Non
     assert len({t.metrics["score"] for t in one.trials}) == 4
 
 
+@pytest.mark.parametrize("seed", [None, 0])
+def test_a_run_gives_the_callers_stream_back_and_without_a_seed_draws_from_it(seed: int | None) -> None:
+    def draw(**_: Any) -> float:
+        return float(np.random.random())
+
+    np.random.seed(5)
+    stream = np.random.random(4).tolist()
+    np.random.seed(5)
+    one = tk.Study(draw, SPACE, sampler="random", seed=seed)
+    one.run(2)
+    scores = [trial.metrics["score"] for trial in one.trials]
+    assert (scores == stream[:2]) == (seed is None)
+    assert float(np.random.random()) == (stream[2] if seed is None else stream[0])
+
+
 def test_without_a_seed_two_studies_differ() -> None:
     one, other = study(seed=None), study(seed=None)
     one.run(3)

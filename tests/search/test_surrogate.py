@@ -86,7 +86,7 @@ def test_jumps_between_places_are_roughness_and_between_repetitions_noise() -> N
 
 
 def test_a_lucky_place_promises_luck_beside_it_only_where_there_is_roughness() -> None:
-    # the last place is better than the smooth course says; the same is asked again, and a little beside it
+    # the middle place is better than the smooth course says; it is asked about again, and a little beside it
     features = np.linspace(0, 1, 11)[:, None]
     targets = np.where(np.arange(11) == 5, 2.0, 0.0)
     beside = np.array([[0.5], [0.51]])

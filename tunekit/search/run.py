@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Literal
 
@@ -31,6 +32,8 @@ class Run:
         ``"record"``: a trial that fails is recorded and the run goes on; ``"raise"``: its error ends the run.
     ending
         What ends it before.
+    is_seeded
+        Whether its trials have seeds.
     ended_early
         What did end it before, as it stands after "because".
     """
@@ -38,6 +41,7 @@ class Run:
     left: int
     on_error: OnError
     ending: Ending
+    is_seeded: bool
     ended_early: str | None = None
     _number: int | None = None
     _trial_began: float = 0.0
@@ -69,8 +73,9 @@ class Run:
             If the first trials all failed.
         """
         began = clock()
-        # once for all trials: to save and restore numpy's generator takes as long as a trial that does nothing
-        with seeds.preserved():
+        # once for all trials: to save and restore numpy's generator takes as long as a trial that does nothing; without
+        # a seed the objective draws from the caller's own stream, which goes on
+        with seeds.preserved() if self.is_seeded else nullcontext():
             while self.left:
                 self.ended_early = self.ending.reason(history, clock() - began, expected_gain)
                 trial = None if self.ended_early else begin()

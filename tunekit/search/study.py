@@ -134,7 +134,7 @@ class Study(Asking):
         ending = read_until(until, self.history.goal, self.sampler)
         objective = self._needed_objective()
         self._check_over()
-        self._run = run = Run(int(trials), on_error, ending)
+        self._run = run = Run(int(trials), on_error, ending, is_seeded=self.seed is not None)
         self._launch(run.work(objective, self.history, self._begin, self._clock, self._expected_gain), timeout)
         return self
 

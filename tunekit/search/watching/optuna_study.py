@@ -86,7 +86,7 @@ class OptunaStudy(WatchedStudy):
             raise ValueError(f"on_error is 'record' or 'raise': got {on_error!r}")
         ending = read_until(until, self.history.goal, self.sampler)
         self._check_over()
-        self._run = run = OptunaRun(int(trials), on_error, ending)
+        self._run = run = OptunaRun(int(trials), on_error, ending, is_seeded=False)
         self._launch(
             run.drive(self.theirs, self.function, lambda: self.history, self._clock, self._between_steps, self._errors),
             timeout,
