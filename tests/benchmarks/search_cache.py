@@ -18,7 +18,8 @@ FOLDER = ROOT / ".benchmarks"
 @cache
 def _table(path: Path) -> sqlite3.Connection:
     path.parent.mkdir(exist_ok=True)
-    table = sqlite3.connect(path, timeout=120, isolation_level=None)
+    # a study asks from a thread of its own, and never two at once
+    table = sqlite3.connect(path, timeout=120, isolation_level=None, check_same_thread=False)
     table.execute("PRAGMA journal_mode=WAL")
     table.execute("PRAGMA synchronous=OFF")
     table.execute("CREATE TABLE IF NOT EXISTS scores (task TEXT, params TEXT, score TEXT, PRIMARY KEY (task, params))")

@@ -4,35 +4,19 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
 import pytest
-from playwright.sync_api import Locator
 
 from tests.browser.lab import Lab, LabPage, Theme
+from tests.browser.panels import panel, until, words
 from tests.house.tree import ROOT
 
 # To look at after a run; not kept in git.
 SCREENSHOTS = ROOT / ".screenshots"
 SEARCH = "study.run"
 SQUEEZE = "lab.run"
-
-
-def until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    end = time.perf_counter() + seconds
-    while not condition():
-        assert time.perf_counter() < end, "it took too long"
-        time.sleep(0.05)
-
-
-def panel(page: LabPage, name: str) -> Locator:
-    return page.page.get_by_role("group", name=re.compile(name))
-
-
-def words(page: LabPage, name: str) -> str:
-    return panel(page, name).get_by_role("status").inner_text()
 
 
 def screenshot(page: LabPage, cell: str, name: str) -> None:

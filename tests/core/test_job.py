@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -231,3 +233,27 @@ def test_the_worker_keeps_the_callers_number_of_torch_threads() -> None:
     finally:
         torch.set_num_threads(before)
     assert seen == [1]
+
+
+ENDING = """
+import sys, time
+import tunekit as tk
+
+def objective(x):
+    try:
+        while True:
+            time.sleep(0.01)
+            yield x
+    finally:
+        print("the trial has ended")
+
+study = tk.Study(objective, {"x": (0.0, 1.0)}, sampler="random")
+study.start(3)
+while not study.trials or not study.trials[0].reports:
+    time.sleep(0.01)
+"""
+
+
+def test_a_process_that_ends_stops_what_runs() -> None:
+    run = subprocess.run([sys.executable, "-c", ENDING], capture_output=True, text=True, timeout=60)
+    assert (run.returncode, run.stdout) == (0, "the trial has ended\n"), run.stderr

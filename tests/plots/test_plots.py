@@ -9,7 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import tunekit as tk
-from tunekit.core.events import TrialEnded, TrialReported, TrialStarted
+from tunekit.core.events import EndState, TrialEnded, TrialReported, TrialStarted
 from tunekit.core.goal import Goal
 from tunekit.core.history import History
 from tunekit.core.job import Job
@@ -106,14 +106,55 @@ def test_the_best_so_far_never_falls() -> None:
     assert data.title == "Best score 0.700, at trial 2"
 
 
-def test_the_running_curve_is_told_apart() -> None:
+def reported(*curves_: tuple[float, ...], ends: dict[int, EndState] | None = None) -> History:
+    """A history of trials with these curves; those without an end run."""
     folded = History(Goal())
-    folded.apply(TrialStarted(0, {}))
-    folded.apply(TrialReported(0, {"score": 0.5}))
-    folded.apply(TrialReported(0, {"score": 0.75}))
-    data = curves.curves_data(folded)
-    assert data.current == (0.5, 0.75)
+    for number, curve in enumerate(curves_):
+        folded.apply(TrialStarted(number, {}))
+        for score in curve:
+            folded.apply(TrialReported(number, {"score": score}))
+        if (end := (ends or {}).get(number)) is not None:
+            folded.apply(TrialEnded(number, end, {"score": curve[-1]}, 0.0))
+    return folded
+
+
+def test_the_running_curve_is_told_apart() -> None:
+    data = curves.curves_data(reported((0.5, 0.75)))
+    assert data.running == ((0.5, 0.75),)
     assert data.title == "Trial 0: 0.750 after 2 steps"
+
+
+def test_of_several_running_curves_the_title_names_the_one_that_is_ahead() -> None:
+    data = curves.curves_data(reported((0.5, 0.6), (0.9,), (0.2, 0.3, 0.4)))
+    assert data.running == ((0.5, 0.6), (0.9,), (0.2, 0.3, 0.4))
+    assert data.title == "Trial 1: 0.900 after 1 step, ahead of 2 others now"
+
+
+def test_halted_curves_are_told_apart_and_end_in_a_cross() -> None:
+    data = curves.curves_data(
+        reported((0.5, 0.8), (0.2,), (0.3, 0.7), ends={0: "complete", 1: "halted", 2: "complete"})
+    )
+    assert (data.best, data.halted, data.others) == ((0.5, 0.8), ((0.2,),), ((0.3, 0.7),))
+    assert data.title == "Trial 0 learned best; 1 halted early"
+    _, (axes,) = theme.new_figure()
+    curves.draw_curves(axes, data)
+    crosses = [line.get_xydata().tolist() for line in axes.lines if line.get_marker() == "x"]  # type: ignore[union-attr]
+    assert crosses == [[[1.0, 0.2]]]
+
+
+HOSTILE = "$\\frac{$<img src=x onerror=alert(1)>\x1b[31m\u202e"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_hostile_name_is_drawn_as_it_is_written(name: str) -> None:
+    study = tk.Study(None, {"x": (0.0, 1.0)}, maximize=HOSTILE)
+    study.tell({"x": 0.5}, 1.0)
+    figure = plot(name, study)
+    png(figure)
+    words = figure._repr_mimebundle_()[0]["text/plain"]  # type: ignore[attr-defined]
+    assert words.isprintable()
+    assert repr(study).isprintable()
+    assert repr(study.trials[0]).isprintable()
 
 
 def test_the_front_of_three_aims_is_drawn_in_two_and_says_so() -> None:

@@ -6,14 +6,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+EndState = Literal["complete", "failed", "halted", "stopped"]
+
 
 @dataclass(frozen=True, slots=True)
 class TrialStarted:
-    """A trial began; a number that was there before begins again from nothing."""
+    """A trial began; a number that was there before begins again from nothing.
+
+    ``parent`` is the number of the trial whose checkpoint it goes on from; ``enqueued`` says that its settings are
+    those that waited longest.
+    """
 
     number: int
     params: Mapping[str, Any]
     seed: int | None = None
+    parent: int | None = None
+    enqueued: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsEnqueued:
+    """Settings wait to be tried next."""
+
+    params: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +41,13 @@ class TrialReported:
 
 @dataclass(frozen=True, slots=True)
 class TrialEnded:
-    """A trial ended: ``seconds`` is its running time without pauses; ``error`` the traceback of a failed one."""
+    """A trial ended: ``seconds`` is its running time without pauses; ``error`` the traceback of a failed one.
+
+    Of a halted trial the metrics are those of its last step.
+    """
 
     number: int
-    state: Literal["complete", "failed", "stopped"]
+    state: EndState
     metrics: Mapping[str, float]
     seconds: float
     error: str | None = None
@@ -54,4 +72,4 @@ class Progressed:
     fraction: float | None = None
 
 
-Event = TrialStarted | TrialReported | TrialEnded | TrialMeasured | Progressed
+Event = SettingsEnqueued | TrialStarted | TrialReported | TrialEnded | TrialMeasured | Progressed

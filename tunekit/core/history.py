@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from tunekit.core import pareto, text
-from tunekit.core.events import Event, TrialEnded, TrialMeasured, TrialReported, TrialStarted
+from tunekit.core.events import Event, SettingsEnqueued, TrialEnded, TrialMeasured, TrialReported, TrialStarted
 from tunekit.core.goal import Goal
 from tunekit.core.trial import Trial
 
@@ -37,8 +39,10 @@ class History:
         self.goal = goal
         self.prior = prior
         self._trials: list[Trial] = []
+        self._waiting: deque[Mapping[str, Any]] = deque()
         # what is asked for before each trial is kept, not looked for among thousands
         self._complete: dict[int, Trial] = {}
+        self._cut_off: set[int] = set()
 
     def apply(self, event: Event) -> None:
         """Fold one more event in.
@@ -61,18 +65,28 @@ class History:
         elif isinstance(event, TrialMeasured):
             trial = self._known(event.number)
             self._put(replace(trial, metrics={**trial.metrics, **event.metrics}))
+        elif isinstance(event, SettingsEnqueued):
+            self._waiting.append(event.params)
 
     def _start(self, event: TrialStarted) -> None:
-        trial = Trial(event.number, event.params, event.seed)
+        trial = Trial(event.number, event.params, event.seed, parent=event.parent)
+        if event.enqueued and not self._waiting:
+            raise ValueError(f"trial {event.number} began with settings that had waited: none were waiting")
         if event.number == len(self._trials):
             self._trials.append(trial)
         else:
             self._known(event.number)
             self._put(trial)
+        if event.enqueued:
+            self._waiting.popleft()
 
     def _put(self, trial: Trial) -> None:
         """Set a trial in the place of its earlier self."""
         self._trials[trial.number] = trial
+        if trial.state == "stopped":
+            self._cut_off.add(trial.number)
+        else:
+            self._cut_off.discard(trial.number)
         if self.goal.gains(trial) is None:
             self._complete.pop(trial.number, None)
         else:
@@ -97,6 +111,24 @@ class History:
     def __getitem__(self, number: int) -> Trial:
         """The trial of that number."""
         return self._trials[number]
+
+    def before(self, number: int) -> History:
+        """The history of the trials with a lower number, as they stand now."""
+        earlier = History(self.goal, self.prior)
+        for trial in self._trials[:number]:
+            earlier._trials.append(trial)
+            earlier._put(trial)
+        return earlier
+
+    @property
+    def waiting(self) -> tuple[Mapping[str, Any], ...]:
+        """The settings that were enqueued and not begun yet, the next one first."""
+        return tuple(self._waiting)
+
+    @property
+    def cut_off(self) -> Trial | None:
+        """The first of the trials that were stopped, which are run again first; None where there is none."""
+        return self._trials[min(self._cut_off)] if self._cut_off else None
 
     @property
     def has_complete(self) -> bool:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import sys
 import threading
 import time
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
@@ -19,6 +21,9 @@ from tunekit.core.surroundings import has_viewer
 from tunekit.core.trial import Trial
 
 Work = Generator[Event, None, None]
+# How long a process that ends waits for the jobs that still run; Jupyter kills a kernel five seconds after it was told.
+_SECONDS_AT_EXIT = 3.0
+
 State = Literal["idle", "running", "pausing", "paused", "stopping", "over"]
 
 
@@ -63,7 +68,7 @@ class Result:
 
     def __repr__(self) -> str:
         """The words themselves."""
-        return self.words
+        return text.printable(self.words)
 
 
 class Job(ABC):
@@ -217,6 +222,7 @@ class Job(ABC):
         self._rested = 0.0
         self._time_is_up = None
         self._over.clear()
+        _stop_at_exit(self)
         try:
             self._view = upstairs.ask("open_view")(self) if has_viewer() else None
         except BaseException:
@@ -302,9 +308,9 @@ class Job(ABC):
 
     # The waiting thread
 
-    def _join(self) -> None:
+    def _join(self, timeout: float | None = None) -> None:
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(timeout)
 
     def _tick(self) -> None:
         if self._view is not None:
@@ -323,6 +329,26 @@ class Job(ABC):
     def _notify(self) -> None:
         for listener in tuple(self._listeners):
             listener()
+
+
+_started: weakref.WeakSet[Job] = weakref.WeakSet()
+
+
+def _stop_at_exit(job: Job) -> None:
+    _started.add(job)
+    # what was registered last is called first: before what kills the workers or waits for them
+    atexit.unregister(_stop_all)
+    atexit.register(_stop_all)
+
+
+def _stop_all() -> None:
+    """Stop what runs when the process ends, so that it ends as by a press of stop: its workers and files let go."""
+    running = [job for job in _started if not job.is_over]
+    deadline = time.perf_counter() + _SECONDS_AT_EXIT
+    for job in running:
+        job.stop()
+    for job in running:
+        job._join(max(0.0, deadline - time.perf_counter()))
 
 
 def _torch_threads() -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Iterable, Mapping
 
 
@@ -128,6 +129,29 @@ def settings(params: Mapping[str, object]) -> str:
     "lr=0.00312, act='relu'"
     """
     return ", ".join(f"{name}={value(setting)}" for name, setting in params.items())
+
+
+def printable(words: str) -> str:
+    r"""Write control characters by their codes: names and errors are the user's, and a terminal would obey them.
+
+    Those that turn the direction of writing are among them; a line break stays one.
+
+    Examples
+    --------
+    >>> print(printable("a \x1b[31mred\x1b[0m name"))
+    a \x1b[31mred\x1b[0m name
+    """
+    if words.isprintable():
+        return words
+    return "".join(_code(letter) if _is_obeyed(letter) else letter for letter in words)
+
+
+def _is_obeyed(letter: str) -> bool:
+    return letter != "\n" and unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+
+
+def _code(letter: str) -> str:
+    return letter.encode("unicode_escape").decode("ascii")
 
 
 def listed(names: Iterable[object]) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from tunekit.core import text
 
-State = Literal["running", "complete", "failed", "stopped"]
+State = Literal["running", "complete", "failed", "halted", "stopped"]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -24,16 +24,19 @@ class Trial:
     seed
         What its randomness was seeded with, or None where the job has no seed.
     state
-        ``"running"``; ``"complete"``; ``"failed"`` (an error or a score that is not finite); ``"stopped"`` (cut off by
-        a person: run again first when the job goes on).
+        ``"running"``; ``"complete"``; ``"failed"`` (an error or a score that is not finite); ``"halted"`` (ended by
+        early stopping, as not promising enough to go on with); ``"stopped"`` (cut off by a person, or by the end of the
+        process: run again first when the job goes on).
     reports
         Its curve: what was reported after each step, metrics by name.
     metrics
-        Its final figures by name; empty until it is complete.
+        Its final figures by name, those of the last step for a halted trial; empty until it has ended.
     error
         The traceback, when it failed.
     seconds
         How long it ran, pauses left out; None while it runs.
+    parent
+        The number of the trial whose checkpoint it went on from; None for one that began from nothing.
 
     Examples
     --------
@@ -49,6 +52,7 @@ class Trial:
     metrics: Mapping[str, float] = field(default_factory=dict)
     error: str | None = None
     seconds: float | None = None
+    parent: int | None = None
 
     def __repr__(self) -> str:
         """Facts only: no clock, no address."""
@@ -57,7 +61,7 @@ class Trial:
         parts += [f"{name}={text.number(value)}" for name, value in figures.items()]
         parts += [text.settings(self.params)] if self.params else []
         parts += [] if self.state == "complete" else [self.state]
-        return f"Trial({', '.join(parts)})"
+        return text.printable(f"Trial({', '.join(parts)})")
 
     @property
     def reason(self) -> str | None:

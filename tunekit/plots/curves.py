@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tunekit.core import text
 from tunekit.core.history import History
@@ -28,19 +28,28 @@ class CurvesData:
     ----------
     metric
         The name of the score, in its own unit.
-    best, current
-        The curve of the best trial and of the running one: the score after each step; empty where there is none.
-    others
-        The curves of the other trials, newest last.
+    best
+        The curve of the best trial: the score after each step; empty where there is none.
+    running
+        The curves of the trials that run now.
+    others, halted
+        The curves of the other trials, newest last: of those that ended by themselves, and of those that early stopping
+        has ended.
     title
         The finding.
     """
 
     metric: str
     best: tuple[float, ...]
-    current: tuple[float, ...]
+    running: tuple[tuple[float, ...], ...]
     others: tuple[tuple[float, ...], ...]
+    halted: tuple[tuple[float, ...], ...]
     title: str
+
+    @property
+    def all(self) -> tuple[tuple[float, ...], ...]:
+        """Every curve of the picture; one without a value is none."""
+        return tuple(curve for curve in (self.best, *self.running, *self.others, *self.halted) if curve)
 
 
 def curves_data(history: History) -> CurvesData:
@@ -48,24 +57,34 @@ def curves_data(history: History) -> CurvesData:
     metric = history.goal.metric
     trials = [trial for trial in history if trial.reports]
     leader = history.best
-    running = next((trial for trial in reversed(trials) if trial.state == "running"), None)
-    if running is not None:
-        steps = text.plural(len(running.reports), "step")
-        title = f"{_name(running)}: {text.number(_curve(running, metric)[-1])} after {steps}"
-    elif leader is not None and leader.reports:
-        title = f"{_name(leader)} learned {'' if len(history.goal.aims) == 1 else f'{metric} '}best"
-    elif trials:
-        title = f"{_name(trials[-1])}: {text.number(_curve(trials[-1], metric)[-1])} at the end"
-    else:
-        title = "No step reported yet"
-    others = [trial for trial in trials if trial is not running and trial is not leader][-_OTHERS:]
+    running = [trial for trial in trials if trial.state == "running"]
+    halted = [trial for trial in trials if trial.state == "halted"]
+    others = [trial for trial in trials if trial.state not in ("running", "halted") and trial is not leader]
     return CurvesData(
         metric,
-        _curve(leader, metric),
-        _curve(running, metric),
-        tuple(_curve(trial, metric) for trial in others),
-        title,
+        () if leader is None else _curve(leader, metric),
+        tuple(_curve(trial, metric) for trial in running),
+        tuple(_curve(trial, metric) for trial in others[-_OTHERS:]),
+        tuple(_curve(trial, metric) for trial in halted[-_OTHERS:]),
+        _title(history, running, len(halted)),
     )
+
+
+def _title(history: History, running: list[Trial], halted: int) -> str:
+    aim, leader = history.goal.aim, history.best
+    scored = [trial for trial in running if aim.metric in trial.reports[-1]]
+    if scored:
+        ahead = max(scored, key=lambda trial: aim.gain(trial.reports[-1][aim.metric]))
+        lead = "" if len(running) == 1 else f", ahead of {text.plural(len(running) - 1, 'other')} now"
+        figure = text.number(ahead.reports[-1][aim.metric])
+        return f"{_name(ahead)}: {figure} after {text.plural(len(ahead.reports), 'step')}{lead}"
+    early = f"; {halted} halted early" if halted else ""
+    if leader is not None and leader.reports:
+        return f"{_name(leader)} learned {'' if len(history.goal.aims) == 1 else f'{aim.metric} '}best{early}"
+    ended = [trial for trial in history if _curve(trial, aim.metric)]
+    if ended:
+        return f"{_name(ended[-1])}: {text.number(_curve(ended[-1], aim.metric)[-1])} at the end"
+    return "No step reported yet"
 
 
 def _name(trial: Trial) -> str:
@@ -73,26 +92,32 @@ def _name(trial: Trial) -> str:
     return str(trial.params.get("step", f"Trial {trial.number}")).partition("(")[0]
 
 
-def _curve(trial: Trial | None, metric: str) -> tuple[float, ...]:
-    return () if trial is None else tuple(report[metric] for report in trial.reports if metric in report)
+def _curve(trial: Trial, metric: str) -> tuple[float, ...]:
+    return tuple(report[metric] for report in trial.reports if metric in report)
 
 
 def draw_curves(axes: Axes, data: CurvesData) -> None:
-    """Draw it: the best in the accent colour, the running one dashed, the others thin and grey."""
+    """Draw it: the best in the accent colour, running ones dotted, others thin and grey, a cross where one halted."""
     label(axes, data.title, "step", data.metric)
     whole_numbers(axes)
-    everything = [value for curve in (*data.others, data.best, data.current) for value in curve]
-    if not everything:
+    if not data.all:
         hide(axes)
         return
-    longest = max(len(curve) for curve in (*data.others, data.best, data.current))
+    longest = max(map(len, data.all))
     axes.set_xlim(0.8, max(longest, 2) + 0.2)
-    axes.set_ylim(*room(everything))
+    axes.set_ylim(*room([value for curve in data.all for value in curve]))
     for curve in data.others:
-        axes.plot(range(1, len(curve) + 1), curve, color=QUIET, linewidth=0.7, marker="." if len(curve) == 1 else "")
-    for curve, style in ((data.best, "-"), (data.current, ":")):
-        color = ACCENT if style == "-" else QUIET
-        axes.plot(range(1, len(curve) + 1), curve, style, color=color, linewidth=1.8, marker="o", markersize=3.5)
+        _draw(axes, curve, "-", color=QUIET, linewidth=0.7, marker="." if len(curve) == 1 else "")
+    for curve in data.halted:
+        _draw(axes, curve, "-", color=QUIET, linewidth=0.7)
+        axes.plot(len(curve), curve[-1], "x", color=QUIET, markersize=4.5, markeredgewidth=1.0)
+    _draw(axes, data.best, "-", color=ACCENT, linewidth=1.8, marker="o", markersize=3.5)
+    for curve in data.running:
+        _draw(axes, curve, ":", color=QUIET, linewidth=1.8, marker="o", markersize=3.5)
+
+
+def _draw(axes: Axes, curve: tuple[float, ...], style: str, **look: Any) -> None:
+    axes.plot(range(1, len(curve) + 1), curve, style, **look)
 
 
 @plots.register("curves")

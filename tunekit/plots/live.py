@@ -46,7 +46,7 @@ class LivePainter:
         """Draw the job as it stands; the figure belongs to the painter until the next call."""
         history = self.job.history
         curves = curves_data(history)
-        has_curves = bool(curves.best or curves.current or curves.others)
+        has_curves = bool(curves.all)
         with drawing:
             figure = self._canvas(2 if has_curves else 1)
             if isinstance(self.job, Study):
@@ -63,7 +63,7 @@ class LivePainter:
             if has_curves:
                 draw_curves(self._axes[1], curves)
                 points += f". Learning curves: {curves.title}"
-        return LivePicture(figure, f"{title}. {points}.")
+        return LivePicture(figure, text.printable(f"{title}. {points}."))
 
     def _canvas(self, columns: int) -> Figure:
         if self._figure is None or len(self._axes) != columns:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from tunekit.core import text
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -72,9 +74,11 @@ def hide(axes: Axes) -> None:
 def label(axes: Axes, title: str, across: str, up: str) -> None:
     """Write the finding as the title, and what the axes are in small."""
     axes.tick_params(left=True, bottom=True, labelleft=True, labelbottom=True)
-    axes.set_title(title, loc="left", fontsize=9.5, color=QUIET, pad=7, fontweight="bold")
-    axes.set_xlabel(across, fontsize=8, color=QUIET, labelpad=3)
-    axes.set_ylabel(up, fontsize=8, color=QUIET, labelpad=4)
+    # names are the user's: a dollar sign in one is no formula
+    look: dict[str, Any] = {"color": QUIET, "parse_math": False}
+    axes.set_title(text.printable(title), loc="left", fontsize=9.5, pad=7, fontweight="bold", **look)
+    axes.set_xlabel(text.printable(across), fontsize=8, labelpad=3, **look)
+    axes.set_ylabel(text.printable(up), fontsize=8, labelpad=4, **look)
 
 
 def whole_numbers(axes: Axes) -> None:

@@ -80,7 +80,15 @@ def draw_trade_off(axes: Axes, data: TradeOffData) -> None:
         side = "right" if size > 0.6 * max(sizes) else "left"
         height, offset, edge = (low, -3, "top") if is_smallest else (high, 3, "bottom")
         axes.annotate(
-            names, (size, height), (0, offset), textcoords="offset points", ha=side, va=edge, fontsize=7, color=QUIET
+            names,
+            (size, height),
+            (0, offset),
+            textcoords="offset points",
+            ha=side,
+            va=edge,
+            fontsize=7,
+            color=QUIET,
+            parse_math=False,
         )
 
 

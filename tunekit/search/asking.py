@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, SupportsFloat
 
 import numpy as np
 
-from tunekit.core import seeds
-from tunekit.core.events import TrialStarted
+from tunekit.core import seeds, text
+from tunekit.core.events import SettingsEnqueued, TrialEnded, TrialStarted
 from tunekit.core.goal import Goal
 from tunekit.core.job import Job
 from tunekit.core.trial import Trial
@@ -42,7 +41,6 @@ class Asking(Job):
         self.sampler_name, self.sampler = resolve(sampler)
         self.seed = seeds.check(seed)
         self._entropy = self.seed if self.seed is not None else int(np.random.SeedSequence().generate_state(1)[0])
-        self._queue: deque[Mapping[str, Any]] = deque()
         self._open = OpenTrials()
 
     def enqueue(self, params: Mapping[str, Any]) -> None:
@@ -54,7 +52,7 @@ class Asking(Job):
             If they are no settings of the space.
         """
         self.space.check(params)
-        self._queue.append(_plain(self.space, params))
+        self._record(SettingsEnqueued(_plain(self.space, params)))
         self._notify()
 
     def ask(self) -> Trial:
@@ -128,22 +126,67 @@ class Asking(Job):
         self._notify()
         return ended
 
+    def thaw(self, trial: Trial | int) -> None:
+        """Have a trial that early stopping has halted go on after all: it is run next, as one that was cut off.
+
+        It goes on from its checkpoint where the objective saves one, and from the start where it does not. What it had
+        reported before the checkpoint is not judged again, so no rung halts it twice; the median rule, which judges
+        each step, may halt it after the next one.
+
+        Parameters
+        ----------
+        trial
+            The halted trial, or its number.
+
+        Raises
+        ------
+        ValueError
+            If the study has no such trial, or it was not halted.
+
+        Examples
+        --------
+        >>> from tunekit.search.study import Study
+        >>> def rise(x):
+        ...     for step in range(1, 9):
+        ...         yield x * step
+        >>> study = Study(rise, {"x": [3, 2, 1]}, sampler="grid", early_stopping="asha")
+        >>> study.run(3)
+        3 trials: 2 complete, 1 halted early. Best score 24.0 at trial 0: x=3.
+        >>> study.thaw(2)
+        >>> study.trials[2].state
+        'stopped'
+        """
+        number = trial.number if isinstance(trial, Trial) else trial
+        with self._writing:
+            known = 0 <= number < len(self.history)
+            state = self.history[number].state if known else "not there"
+            if state != "halted":
+                halted = [other.number for other in self.history if other.state == "halted"]
+                raise ValueError(
+                    f"a trial that was halted early can go on: trial {number} is {state}; "
+                    f"halted are {text.listed(halted)}"
+                )
+            seconds = self.history[number].seconds or 0.0
+            self._record(TrialEnded(number, "stopped", {}, seconds))
+        self._notify()
+
     # What comes next
 
     def _begin(self) -> Trial | None:
         """Start the next trial: one that was cut off, or what was enqueued, or what the sampler proposes."""
         with self._writing:
-            cut_off = next((trial for trial in self.history if trial.state == "stopped"), None)
+            cut_off = self.history.cut_off
             number = len(self.history) if cut_off is None else cut_off.number
+            enqueued = None if cut_off is not None else next(iter(self.history.waiting), None)
             if cut_off is not None:
-                params: Mapping[str, Any] | None = cut_off.params
+                params, parent = cut_off.params, cut_off.parent
             else:
-                params = self._queue.popleft() if self._queue else self._propose(number)
-            if params is None:
-                return None
-            self._record(
-                TrialStarted(number, params, None if self.seed is None else seeds.trial_seed(self.seed, number))
-            )
+                proposal = self._propose(number) if enqueued is None else enqueued
+                if proposal is None:
+                    return None
+                params, parent = proposal, getattr(proposal, "parent", None)
+            seed = None if self.seed is None else seeds.trial_seed(self.seed, number)
+            self._record(TrialStarted(number, params, seed, parent, enqueued is not None))
             return self.history[number]
 
     def _propose(self, number: int) -> Mapping[str, Any] | None:

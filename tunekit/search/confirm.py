@@ -15,7 +15,8 @@ from tunekit.core.goal import Goal
 from tunekit.core.history import History
 from tunekit.core.job import State, Work
 from tunekit.core.trial import Trial
-from tunekit.search.objective import Context, Objective
+from tunekit.search.context import Context
+from tunekit.search.objective import Objective
 from tunekit.search.space import Space
 
 _CONFIDENCE = 0.95
@@ -287,9 +288,9 @@ class Confirming:
         seed = _repeat_seed(self.entropy, one.trial.number, repeat) if self.is_seeded else None
         try:
             with seeds.seeded(seed):
-                for given, final in self.objective.steps(one.trial.params, Context(one.trial.number, seed)):
-                    metrics = given
-                    if not final:
+                for step in self.objective.steps(one.trial.params, Context(one.trial.number, seed)):
+                    metrics = step.metrics
+                    if step.kind != "final":
                         yield Progressed(self._now, self.share)
         except Exception:  # a repeat that fails is one of the figures
             self._put(place, replace(one, failed=one.failed + 1))

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from tunekit.core import text
+from tunekit.search.context import Context
 from tunekit.search.space import Space
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
-    """What an objective gets when it has a parameter named ``trial``.
+class Step:
+    """What an objective gave.
 
     Parameters
     ----------
-    number
-        The number of the trial, from 0.
-    seed
-        The seed of its randomness, or None in a study without a seed.
+    metrics
+        The figures by name.
+    kind
+        ``"reported"`` after a step; ``"replayed"``: a step that an earlier run of this trial, or its parent, made
+        before the checkpoint from which this one goes on; ``"final"``: what the function came to.
     """
 
-    number: int
-    seed: int | None
+    metrics: dict[str, float]
+    kind: Literal["reported", "replayed", "final"]
 
 
 class NonFiniteScore(ValueError):
@@ -64,14 +66,13 @@ class Objective:
         self.name = getattr(function, "__name__", type(function).__name__)
         self._takes_trial = _check_signature(function, space, self.name)
 
-    def steps(self, params: Mapping[str, Any], context: Context) -> Iterator[tuple[dict[str, float], bool]]:
+    def steps(self, params: Mapping[str, Any], context: Context) -> Generator[Step, None, None]:
         """Run it once.
 
         Yields
         ------
-        (metrics, final)
-            The metrics after each step, and whether they are what the function came to rather than one point of its
-            curve.
+        Step
+            The metrics after each step, and in the end what the function came to.
 
         Raises
         ------
@@ -84,7 +85,7 @@ class Objective:
         """
         outcome = self.function(**params, **({"trial": context} if self._takes_trial else {}))
         if not isinstance(outcome, Generator):
-            yield read_metrics(outcome, self.metrics, self.name), True
+            yield Step(read_metrics(outcome, self.metrics, self.name), "final")
             return
         last: dict[str, float] | None = None
         step = 0
@@ -96,15 +97,19 @@ class Objective:
                     if end.value is not None:
                         last = read_metrics(end.value, self.metrics, self.name)
                     break
+                for replayed in context.take_replayed():
+                    step += 1
+                    yield Step(dict(replayed), "replayed")
                 step += 1
                 last = read_metrics(given, self.metrics, self.name, step)
-                yield last, False
+                context.note(last)
+                yield Step(last, "reported")
         finally:
             outcome.close()
         if last is None:
             raise TypeError(f"{self.name} yields its score after each step: it yielded nothing")
         _check_complete(last, self.metrics, self.name)
-        yield last, True
+        yield Step(last, "final")
 
 
 def read_metrics(given: Any, wanted: Sequence[str], name: str, step: int | None = None) -> dict[str, float]:

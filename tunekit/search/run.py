@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from tunekit.core import job, seeds, text
-from tunekit.core.events import Event, Progressed, TrialEnded, TrialReported
+from tunekit.core.events import EndState, Event, Progressed, TrialEnded, TrialReported
 from tunekit.core.history import History
 from tunekit.core.trial import Trial
 from tunekit.search import sentences
+from tunekit.search.context import Context
+from tunekit.search.early_stopping import EarlyStopping, Verdict
 from tunekit.search.ending import Ending
 from tunekit.search.failures import check_hope, traceback_of
-from tunekit.search.objective import Context, Objective
+from tunekit.search.objective import Objective
 
 OnError = Literal["record", "raise"]
 
@@ -34,6 +37,10 @@ class Run:
         What ends it before.
     is_seeded
         Whether its trials have seeds.
+    early_stopping
+        Who decides after each step whether a trial goes on; None: it does.
+    home
+        The folder in which each trial has one of its own for checkpoints; None: there is none.
     ended_early
         What did end it before, as it stands after "because".
     """
@@ -42,6 +49,8 @@ class Run:
     on_error: OnError
     ending: Ending
     is_seeded: bool
+    early_stopping: EarlyStopping | None = None
+    home: Path | None = None
     ended_early: str | None = None
     _number: int | None = None
     _trial_began: float = 0.0
@@ -84,22 +93,35 @@ class Run:
                     return
                 self._number, self._trial_began = trial.number, clock()
                 try:
-                    yield from self._try(trial, objective, clock)
+                    yield from self._try(trial, objective, history, clock)
                 finally:
                     self._number = None
                 self.left -= 1
                 check_hope(history)
 
-    def _try(self, trial: Trial, objective: Objective, clock: Callable[[], float]) -> Iterator[Event]:
+    def _try(self, trial: Trial, objective: Objective, history: History, clock: Callable[[], float]) -> Iterator[Event]:
         """One trial that has begun, to its end; a stop between two steps ends it and goes on outwards."""
         number, began = trial.number, self._trial_began
+        context = Context(number, trial.seed, trial.parent, self.home)
+        end: EndState = "complete"
         metrics: Mapping[str, float] = {}
         try:
             yield Progressed(f"Trial {number} begins")  # a pause or a stop acts before the objective does
             seeds.sow(trial.seed)
-            for metrics, final in objective.steps(trial.params, Context(number, trial.seed)):
-                if not final:
-                    yield TrialReported(number, metrics)
+            with closing(objective.steps(trial.params, context)) as steps:
+                for step in steps:
+                    metrics = step.metrics
+                    if step.kind == "final":
+                        break
+                    try:
+                        yield TrialReported(number, metrics)
+                    finally:
+                        context.commit()
+                    verdict = "go" if step.kind == "replayed" else self.verdict(history, history[number])
+                    if verdict != "go":
+                        end = end_of(verdict, metrics, objective.metrics)
+                        break
+            context.commit()
         except job.StopRequested:
             yield TrialEnded(number, "stopped", {}, clock() - began)
             raise
@@ -108,7 +130,11 @@ class Run:
             if self.on_error == "raise":
                 raise
         else:
-            yield TrialEnded(number, "complete", metrics, clock() - began)
+            yield TrialEnded(number, end, metrics, clock() - began)
+
+    def verdict(self, history: History, trial: Trial) -> Verdict:
+        """What early stopping says to the newest report of a running trial."""
+        return "go" if self.early_stopping is None else self.early_stopping.decide(history, trial)
 
     def share(self, history: History) -> float:
         """How much of it is done, 0 to 1."""
@@ -160,5 +186,10 @@ class Run:
         return max(0.0, statistics.median(spent) * self.left - running)
 
 
+def end_of(verdict: Verdict, metrics: Mapping[str, float], wanted: Sequence[str]) -> EndState:
+    """How a trial ends that early stopping ended: complete only where its last report has all that is wanted."""
+    return "complete" if verdict == "finish" and all(name in metrics for name in wanted) else "halted"
+
+
 def _ended(history: History) -> int:
-    return sum(trial.state in ("complete", "failed") for trial in history)
+    return sum(trial.state not in ("running", "stopped") for trial in history)

@@ -7,6 +7,15 @@ from tunekit.core.goal import Limit
 from tunekit.core.history import History
 from tunekit.core.trial import Trial
 
+# The states of trials, in the order in which they are told, and what a person reads.
+_STATES = {
+    "complete": "complete",
+    "halted": "halted early",
+    "failed": "failed",
+    "stopped": "stopped",
+    "running": "running",
+}
+
 
 def leader(history: History) -> str:
     """What is best so far, for a status line.
@@ -48,8 +57,8 @@ def outcome(history: History, reason: str | None = None, waiting: int = 0) -> st
     ended += [f"{text.plural(waiting, 'enqueued setting')} to try next."] if waiting else []
     if not len(history):
         return " ".join(["No trial yet.", *ended])
-    counts = {state: sum(t.state == state for t in history) for state in ("complete", "failed", "stopped", "running")}
-    told = [f"{count} {state}" for state, count in counts.items() if count]
+    counts = {state: sum(trial.state == state for trial in history) for state in _STATES}
+    told = [f"{count} {_STATES[state]}" for state, count in counts.items() if count]
     trials = text.plural(len(history), "trial")
     everything = counts["complete"] == len(history)
     parts = [f"{trials}, all complete." if everything and len(history) > 1 else f"{trials}: {', '.join(told)}."]

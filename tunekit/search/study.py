@@ -14,7 +14,11 @@ from tunekit.core.trial import Trial
 from tunekit.search import sentences
 from tunekit.search.asking import Asking
 from tunekit.search.confirm import Confirmation, Confirming
+from tunekit.search.crew_run import CrewRun
+from tunekit.search.early_stopping import EarlyStopping
+from tunekit.search.early_stopping import resolve as resolve_early_stopping
 from tunekit.search.ending import Until, read_until
+from tunekit.search.executors import open_crew
 from tunekit.search.goals import Bounds, Names, read_goal
 from tunekit.search.objective import Objective
 from tunekit.search.run import OnError, Run
@@ -42,6 +46,9 @@ class Study(Asking):
         ``"bayes"`` (a Gaussian process in bayes_opt), ``"random"``, ``"sobol"``, ``"grid"``; an engine of another
         package, such as ``"optuna:tpe"``; an optuna sampler; a ``bayes_opt.BayesianOptimization``; or an object with
         ``propose``.
+    early_stopping
+        Who ends a trial that is not worth going on with, after one of its steps: ``"median"``, ``"asha"``,
+        ``"hyperband"``, ``"patience"``, or an object with ``decide``. None: the sampler, where it decides that too.
     seed
         A whole number makes the study the same each time: the proposals, and the random numbers that the objective
         draws from Python, numpy and torch. None: new ones each time.
@@ -74,6 +81,7 @@ class Study(Asking):
         minimize: Names = None,
         constraints: Mapping[str, Bounds] | None = None,
         sampler: Any = "bayes",
+        early_stopping: Any = None,
         seed: int | None = None,
         history: Job | History | None = None,
     ) -> None:
@@ -82,6 +90,9 @@ class Study(Asking):
         prior = () if history is None else fitting_trials(history, space, goal)
         super().__init__(goal, prior, space, sampler, seed)
         self.objective = None if objective is None else Objective(objective, self.space, goal.metrics)
+        self.early_stopping = resolve_early_stopping(early_stopping, goal)
+        if self.early_stopping is None and isinstance(self.sampler, EarlyStopping):
+            self.early_stopping = self.sampler
         self._run: Run | None = None
         self._confirming: Confirming | None = None
         self._confirmation: Confirmation | None = None
@@ -89,7 +100,16 @@ class Study(Asking):
     # To run it
 
     def run(
-        self, trials: int, *, until: Until = None, timeout: float | None = None, on_error: OnError = "record"
+        self,
+        trials: int,
+        *,
+        until: Until = None,
+        timeout: float | None = None,
+        workers: int | None = None,
+        executor: Any = None,
+        trial_timeout: float | None = None,
+        deterministic: bool = False,
+        on_error: OnError = "record",
     ) -> Result:
         """Try that many more settings, and wait for it with a live panel.
 
@@ -104,6 +124,18 @@ class Study(Asking):
             after that time. Of several kinds the first that holds.
         timeout
             Seconds after which no further step begins, or None.
+        workers
+            How many trials run at a time, 1 or more. More than one: each in a process of its own, with one thread for
+            torch and BLAS; functions and closures of notebook cells are fine. None: one, or as many as the executor
+            has.
+        executor
+            Where trials run: ``"threads"``, ``"processes"``; any ``concurrent.futures.Executor``; a
+            ``dask.distributed.Client``. None: here, or in processes where there are several workers.
+        trial_timeout
+            Seconds after which a trial that has not ended has failed, pauses left out, or None.
+        deterministic
+            Whether several workers give the same study each time: trials begin in rounds of as many as there are
+            workers, so a worker waits for the slowest of its round.
         on_error
             ``"record"``: a trial that fails is recorded and the study goes on; ``"raise"``: its error ends the study.
 
@@ -121,10 +153,28 @@ class Study(Asking):
         RuntimeError
             If the study is still running, or the first five trials all failed.
         """
-        return self.start(trials, until=until, timeout=timeout, on_error=on_error).wait()
+        return self.start(
+            trials,
+            until=until,
+            timeout=timeout,
+            workers=workers,
+            executor=executor,
+            trial_timeout=trial_timeout,
+            deterministic=deterministic,
+            on_error=on_error,
+        ).wait()
 
     def start(
-        self, trials: int, *, until: Until = None, timeout: float | None = None, on_error: OnError = "record"
+        self,
+        trials: int,
+        *,
+        until: Until = None,
+        timeout: float | None = None,
+        workers: int | None = None,
+        executor: Any = None,
+        trial_timeout: float | None = None,
+        deterministic: bool = False,
+        on_error: OnError = "record",
     ) -> Study:
         """Begin to try that many more settings and return at once; the arguments are those of `run`."""
         if isinstance(trials, bool) or not isinstance(trials, (int, np.integer)) or trials < 1:
@@ -134,8 +184,15 @@ class Study(Asking):
         ending = read_until(until, self.history.goal, self.sampler)
         objective = self._needed_objective()
         self._check_over()
-        self._run = run = Run(int(trials), on_error, ending, is_seeded=self.seed is not None)
-        self._launch(run.work(objective, self.history, self._begin, self._clock, self._expected_gain), timeout)
+        crew = open_crew(objective, workers, executor, trial_timeout)
+        about = (int(trials), on_error, ending, self.seed is not None, self.early_stopping)
+        asked = (self.history, self._begin, self._clock, self._expected_gain)
+        if crew is None:
+            self._run = run = Run(*about)
+            self._launch(run.work(objective, *asked), timeout)
+        else:
+            self._run = crew_run = CrewRun(*about, trial_timeout=trial_timeout, deterministic=deterministic)
+            self._launch(crew_run.work_with(crew, objective.metrics, *asked), timeout)
         return self
 
     # What came of it
@@ -239,7 +296,7 @@ class Study(Asking):
 
     def __repr__(self) -> str:
         """Facts only: the same before and after a run that changes nothing."""
-        return f"{self.heading}. {self._outcome()}"
+        return text.printable(f"{self.heading}. {self._outcome()}")
 
     @property
     def heading(self) -> str:
@@ -273,7 +330,7 @@ class Study(Asking):
         return Status(state, run.words(state, self.history, self._clock()), run.share(self.history))
 
     def _outcome(self) -> str:
-        return sentences.outcome(self.history, self._reason if self.is_over else None, len(self._queue))
+        return sentences.outcome(self.history, self._reason if self.is_over else None, len(self.history.waiting))
 
     @property
     def _reason(self) -> str | None:

@@ -12,6 +12,7 @@ Examples
 
 from __future__ import annotations
 
+from tunekit.testing.early_stopping_conformance import EarlyStoppingConformance
 from tunekit.testing.sampler_conformance import SamplerConformance
 
-__all__ = ["SamplerConformance"]
+__all__ = ["EarlyStoppingConformance", "SamplerConformance"]

@@ -13,6 +13,7 @@ import time
 import uuid
 from typing import Any
 
+from tunekit.core import text
 from tunekit.core.job import Job
 from tunekit.core.surroundings import kernel_shell
 from tunekit.plots.image import Image, png
@@ -46,7 +47,7 @@ class LiveView:
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        self.heading = job.heading
+        self.heading = text.printable(job.heading)
         self._painter = LivePainter(job)
         self._places: list[str] = []
         self._cell: str | None = None
@@ -136,7 +137,7 @@ class LiveView:
 
     def _words(self) -> dict[str, Any]:
         status = self.job.status()
-        return {"state": status.state, "words": status.words, "fraction": status.fraction}
+        return {"state": status.state, "words": text.printable(status.words), "fraction": status.fraction}
 
     def _picture(self) -> dict[str, Any]:
         painted = self._painter.paint()
@@ -149,10 +150,10 @@ class LiveView:
             publish(*picture_bundle(self.heading, self._final), place, update=True)
 
 
-def picture_bundle(text: str, image: Image) -> tuple[dict[str, Any], dict[str, Any]]:
+def picture_bundle(words: str, image: Image) -> tuple[dict[str, Any], dict[str, Any]]:
     """A notebook output that reads well in any front end: text, and the picture at its size."""
     data = base64.b64encode(image.data).decode("ascii")
-    return {"text/plain": text, "image/png": data}, {"image/png": image.size}
+    return {"text/plain": words, "image/png": data}, {"image/png": image.size}
 
 
 def show(job: Job) -> None:
@@ -167,7 +168,7 @@ def show(job: Job) -> None:
     if callable(bundle):
         publish(bundle(), {}, None)
     elif job.history.complete and kernel_shell() is not None:
-        publish(*picture_bundle(job.heading, png(LivePainter(job).paint().figure, final=True)), None)
+        publish(*picture_bundle(text.printable(job.heading), png(LivePainter(job).paint().figure, final=True)), None)
     else:
         publish({"text/plain": repr(job)}, {}, None)
 

@@ -6,6 +6,8 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
+from tunekit.core import text
+
 if TYPE_CHECKING:
     from tunekit.core.job import Job
 
@@ -25,7 +27,7 @@ class TerminalLine:
 
     def tick(self) -> None:
         """Write what is going on, where it has changed."""
-        words = self.job.status().words
+        words = text.printable(self.job.status().words).replace("\n", " ")
         if words != self._shown:
             self._shown = words
             width = shutil.get_terminal_size().columns - 1

@@ -11,6 +11,7 @@ import numpy as np
 from tunekit.core.goal import Goal
 from tunekit.core.history import History
 from tunekit.core.trial import Trial
+from tunekit.search.censored import Expectation
 
 # The seeds of most engines are 32 bits, some of them signed.
 _SEEDS = 2**31 - 1
@@ -27,8 +28,8 @@ class Told:
     params
         Its settings by name.
     losses
-        A number for each aim, less is better; of a failed trial the worst so far. None while it runs, and for a trial
-        that failed before any was complete.
+        A number for each aim, less is better; of a failed trial the worst so far; of a halted one what the complete
+        trials before it let expect. None while it runs, and for a trial that failed before any was complete.
     excesses
         For each limit how far it is outside, 0 or less inside; None where ``losses`` is None.
     pending
@@ -60,10 +61,13 @@ def told(history: History) -> list[Told]:
     found: list[Told] = []
     worst: tuple[float, ...] | None = None
     furthest: tuple[float, ...] | None = None
+    # only by trials that came before, so that what was told once stays as it was
+    expectation = Expectation(history.goal)
     for place, trial in enumerate([*history.prior, *history]):
         number = None if place < len(history.prior) else trial.number
         pending = trial.state in ("running", "stopped")
-        losses, excesses = (None, None) if pending else _figures(history.goal, trial)
+        losses, excesses = (None, None) if pending else _figures(history.goal, trial, expectation)
+        expectation.learn(trial)
         if losses is not None and excesses is not None:
             worst = losses if worst is None else tuple(map(max, worst, losses))
             furthest = excesses if furthest is None else tuple(map(max, furthest, excesses))
@@ -101,7 +105,12 @@ def told_in_order(history: History) -> list[Told]:
     return ordered
 
 
-def _figures(goal: Goal, trial: Trial) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:
+def _figures(
+    goal: Goal, trial: Trial, expectation: Expectation
+) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:
+    expected = expectation.of(trial)
+    if expected is not None:
+        trial = replace(trial, state="complete", metrics=expected)
     gains = goal.gains(trial)
     return None if gains is None else tuple(-gain for gain in gains), goal.excesses(trial)
 

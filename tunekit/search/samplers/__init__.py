@@ -18,11 +18,27 @@ from tunekit.core.registry import Registry
 from tunekit.search.space import Space
 
 
+class Offspring(dict[str, Any]):
+    """Settings to try next, from the checkpoint of another trial on.
+
+    Parameters
+    ----------
+    params
+        The settings by name.
+    parent
+        The number of the trial whose checkpoint it goes on from; None: it begins from nothing.
+    """
+
+    def __init__(self, params: Mapping[str, Any], parent: int | None = None) -> None:
+        super().__init__(params)
+        self.parent = parent
+
+
 class Sampler(Protocol):
     """What the study asks of a sampler."""
 
     def propose(self, space: Space, history: History, rng: np.random.Generator) -> Mapping[str, Any] | None:
-        """Settings to try next; None when every setting has been tried."""
+        """Settings to try next, `Offspring` where they have a parent; None when every setting has been tried."""
 
 
 samplers: Registry[Callable[[], Sampler]] = Registry("sampler")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tunekit.core.goal import Goal
 from tunekit.core.history import History
 from tunekit.core.trial import Trial
+from tunekit.search.censored import expectation_of
 from tunekit.search.space import Space
 
 Array = NDArray[np.float64]
@@ -27,7 +28,8 @@ class Observations:
         Where trials have ended, shape (n, d), in the order of their numbers.
     gains
         The value of each aim there, shape (n, m), signed so that more is better. A failed trial has the worst value
-        seen: told nothing, the search would come back; told the middle, it fails three times as often.
+        seen: told nothing, the search would come back; told the middle, it fails three times as often. A halted trial
+        has what it is expected to have come to (`Expectation`).
     excesses
         How far outside of each limit, shape (n, c), 0 or less inside. A failed trial has the worst.
     feasible
@@ -77,7 +79,12 @@ def observe(places: Places, history: History) -> Observations:
     """Read a history; at least one of its trials, or of its prior, must be complete."""
     goal = history.goal
     trials = list(history)
-    told = [trial for trial in trials if trial.state == "failed" or goal.gains(trial) is not None]
+    read = [
+        (trial, known)
+        for trial, known in zip(trials, _as_if_complete(history, trials), strict=True)
+        if known.state == "failed" or goal.gains(known) is not None
+    ]
+    told = [known for _, known in read]
     prior = [trial for trial in history.prior if goal.gains(trial) is not None]
     complete = [trial for trial in (*told, *prior) if trial.state == "complete"]
     # a trial may lack a limit's metric only in an earlier study
@@ -91,12 +98,23 @@ def observe(places: Places, history: History) -> Observations:
         places=places.of(told),
         gains=_rows((goal.gains(trial) or worst_gains for trial in told), len(goal.aims)),
         excesses=_rows((_excesses(goal, trial, worst_excesses) for trial in told), len(goal.limits)),
-        feasible=np.array([goal.is_feasible(trial) for trial in told], dtype=bool),
+        feasible=np.array([goal.is_feasible(trial) for trial, _ in read], dtype=bool),
         pending=places.of([trial for trial in trials if trial.state == "running"]),
         prior_places=places.of(prior),
         prior_gains=_rows((goal.gains(trial) or () for trial in prior), len(goal.aims)),
         prior_excesses=_rows((goal.excesses(trial) or () for trial in prior), len(goal.limits)),
     )
+
+
+def _as_if_complete(history: History, trials: Sequence[Trial]) -> list[Trial]:
+    """The trials, the halted ones with what is expected of them as if they had come to it."""
+    if not any(trial.state == "halted" for trial in trials):
+        return list(trials)
+    expectation = expectation_of(history)
+    expected = ((trial, expectation.of(trial)) for trial in trials)
+    return [
+        trial if metrics is None else replace(trial, state="complete", metrics=metrics) for trial, metrics in expected
+    ]
 
 
 def _excesses(goal: Goal, trial: Trial, worst: Array) -> Iterable[float]:

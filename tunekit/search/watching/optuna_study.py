@@ -66,7 +66,13 @@ class OptunaStudy(WatchedStudy):
     # To run it
 
     def start(
-        self, trials: int, *, until: Until = None, timeout: float | None = None, on_error: OnError = "record"
+        self,
+        trials: int,
+        *,
+        until: Until = None,
+        timeout: float | None = None,
+        on_error: OnError = "record",
+        **elsewhere: Any,
     ) -> OptunaStudy:
         """Begin to try that many more settings, as its own ``optimize`` does, and return at once.
 
@@ -76,8 +82,14 @@ class OptunaStudy(WatchedStudy):
         Raises
         ------
         TypeError
-            If it was watched without an objective.
+            If it was watched without an objective, or is to be run by several workers.
         """
+        asked = [name for name, value in elsewhere.items() if value]
+        if asked:
+            raise TypeError(
+                f"an optuna study is run here one trial at a time, without {text.listed(asked)}: several processes may "
+                "run it together in optuna's own way, with a storage that they share"
+            )
         if self.function is None:
             raise TypeError(self._why_not())
         if isinstance(trials, bool) or not isinstance(trials, (int, np.integer)) or trials < 1:

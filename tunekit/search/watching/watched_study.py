@@ -11,10 +11,8 @@ from typing import Any, Literal, NoReturn
 from tunekit.core.events import Progressed, TrialEnded, TrialReported, TrialStarted
 from tunekit.core.history import History
 from tunekit.core.job import Work
-from tunekit.search.ending import Until
 from tunekit.search.goals import Bounds, Names
 from tunekit.search.parameters import Parameter
-from tunekit.search.run import OnError
 from tunekit.search.space import Space
 from tunekit.search.study import Study
 from tunekit.search.watching.learned_space import LearnedSpace
@@ -173,9 +171,7 @@ class WatchedStudy(Study):
 
     # What belongs to the other side
 
-    def start(
-        self, trials: int, *, until: Until = None, timeout: float | None = None, on_error: OnError = "record"
-    ) -> Study:
+    def start(self, trials: int, **options: Any) -> Study:
         """It cannot be run from here: the error says why."""
         raise TypeError(self._why_not())
 
