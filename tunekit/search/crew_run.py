@@ -11,7 +11,7 @@ from tunekit.core import job, text
 from tunekit.core.events import EndState, Event, Progressed, TrialEnded, TrialReported
 from tunekit.core.history import History
 from tunekit.core.trial import Trial
-from tunekit.search.executors.crew import Assignment, Crew, Ended, Message, Reported
+from tunekit.search.executors.crew import GUARD, Assignment, Crew, Ended, Message, Reported
 from tunekit.search.failures import check_hope
 from tunekit.search.run import Run, end_of
 
@@ -24,11 +24,6 @@ _FALSE_STARTS = 3
 
 # More running trials than this are counted, not named.
 _NAMED = 7
-
-_NO_START = (
-    "no worker could start: {why}. In a script, what is run must stand under `if __name__ == '__main__':`, because "
-    "each worker process reads the script; the output of the workers may say more"
-)
 
 
 class TrialFailed(RuntimeError):
@@ -164,7 +159,9 @@ class CrewRun(Run):
         else:
             flight.false_starts += 1
             if flight.false_starts >= _FALSE_STARTS:
-                raise RuntimeError(_NO_START.format(why=message.why))
+                raise RuntimeError(
+                    f"no worker could start: {message.why}. {GUARD[0].upper()}{GUARD[1:]}; the output of the workers may say more"
+                )
             self._assign(crew, flight.trial)
 
     def _answer(self, crew: Crew, flight: _Flight, *, go: bool) -> None:

@@ -13,6 +13,7 @@ Examples
 from __future__ import annotations
 
 from tunekit.testing.early_stopping_conformance import EarlyStoppingConformance
+from tunekit.testing.executor_conformance import ExecutorConformance
 from tunekit.testing.sampler_conformance import SamplerConformance
 
-__all__ = ["EarlyStoppingConformance", "SamplerConformance"]
+__all__ = ["EarlyStoppingConformance", "ExecutorConformance", "SamplerConformance"]

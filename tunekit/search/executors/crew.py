@@ -12,6 +12,11 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 
+GUARD = (
+    "in a script, what is run stands under `if __name__ == '__main__':`, because each worker process reads the script"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Assignment:
     """A trial for a worker; its parts are those of a `Trial` and of its `Context`."""

@@ -171,7 +171,7 @@ class DaskCrew:
 
     def _done(self, number: int, future: Any) -> None:
         """What dask says of a trial: where that has begun, its own line says more, as dask may be what is lost."""
-        if self._hub.worker_of(number) is not None and future.status in ("cancelled", "lost"):
+        if self._hub.worker_of(number) is not None:
             return
         why = None
         if future.status == "error":

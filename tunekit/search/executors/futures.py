@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import queue
-from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from functools import partial
 from typing import Any
@@ -61,11 +61,9 @@ class FuturesCrew:
         ticket = self._hub.ticket(assignment)
         try:
             future = self._executor.submit(work_off, ticket)
-        except BrokenExecutor as error:
+        except RuntimeError as error:  # it is broken, or was shut down
             self._broken = error
-            return
-        except RuntimeError as error:  # shut down
-            self._broken = error
+            self._hub.lose(number)
             return
         self._futures[number] = future
         future.add_done_callback(partial(self._done, number))
@@ -111,13 +109,11 @@ class FuturesCrew:
         self._futures.clear()
 
     def _done(self, number: int, future: Future[Any]) -> None:
-        """A trial whose worker went without a word is lost; called on a thread of the executor."""
-        try:
-            error = future.exception()
-        except CancelledError:
-            error = None
-        why = None if error is None else f"the worker died: {type(error).__name__}: {error}"
-        self._hub.lose(number, why)
+        """A trial that never began is lost; of one that did its own line says more. On a thread of the executor."""
+        if self._hub.worker_of(number) is not None:
+            return
+        error = None if future.cancelled() else future.exception()
+        self._hub.lose(number, None if error is None else f"the worker died: {type(error).__name__}: {error}")
 
     def _look_at(self, future: Future[Any] | None) -> None:
         """See whether the executor has broken with the worker: then it takes no trial any more."""

@@ -17,7 +17,7 @@ from multiprocessing.context import ForkServerContext, ForkServerProcess, SpawnC
 from typing import TYPE_CHECKING
 
 from tunekit.search.executors import check_count, executors
-from tunekit.search.executors.crew import Assignment, Ended, Lost, Message
+from tunekit.search.executors.crew import GUARD, Assignment, Ended, Lost, Message
 from tunekit.search.executors.hub import Hub, Ticket
 from tunekit.search.executors.worker import work_off
 from tunekit.search.objective import Objective
@@ -107,11 +107,17 @@ class ProcessCrew:
     ------
     TypeError
         If the objective cannot leave this process.
+    RuntimeError
+        If this process is a worker itself, which reads the script.
     """
 
     is_seeding = True
 
     def __init__(self, objective: Objective, workers: int, threads: int) -> None:
+        if getattr(multiprocessing.current_process(), "_inheriting", False):
+            raise RuntimeError(
+                f"a worker process reads the script that made it, and must not start the run anew: {GUARD}"
+            )
         self.capacity = workers
         self._hub = Hub(objective, threads=threads)
         _ = self._hub.packed  # an objective that cannot travel is an error before anything begins
