@@ -16,30 +16,15 @@ from typing import Any
 import pytest
 
 import tunekit as tk
+from tests.faults.waiting import SECONDS, is_alive, until
 
 SPACE = {"x": (0.0, 1.0)}
-SECONDS = 60.0
 
 
 def study(objective: Callable[..., Any], **settings: Any) -> tk.Study:
     return tk.Study(
         objective, settings.pop("space", SPACE), sampler=settings.pop("sampler", "random"), seed=0, **settings
     )
-
-
-def until(condition: Callable[[], bool], seconds: float = SECONDS) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"it did not happen within {seconds:.0f} s"
-        time.sleep(0.02)
-
-
-def is_alive(process: int) -> bool:
-    try:
-        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
 
 
 def marks(folder: Path) -> list[int]:

@@ -160,7 +160,7 @@ class CrewRun(Run):
             flight.false_starts += 1
             if flight.false_starts >= _FALSE_STARTS:
                 raise RuntimeError(
-                    f"no worker could start: {message.why}. {GUARD[0].upper()}{GUARD[1:]}; the output of the workers may say more"
+                    f"no worker could start: {message.why}; their output may say more. {GUARD[0].upper()}{GUARD[1:]}"
                 )
             self._assign(crew, flight.trial)
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-
 GUARD = (
     "in a script, what is run stands under `if __name__ == '__main__':`, because each worker process reads the script"
 )
