@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tunekit.compress.quantization.quantize import Quantize
     from tunekit.compress.task import Task
     from tunekit.search.parameters import Choice, Float, Int
+    from tunekit.search.samplers.population import Population
     from tunekit.search.space import Space
     from tunekit.search.study import Study
     from tunekit.search.watch import watch
@@ -35,6 +36,7 @@ _HOMES = {
     "FineTune": "tunekit.compress.fine_tune",
     "Float": "tunekit.search.parameters",
     "Int": "tunekit.search.parameters",
+    "Population": "tunekit.search.samplers.population",
     "Prune": "tunekit.compress.pruning.prune",
     "Quantize": "tunekit.compress.quantization.quantize",
     "Space": "tunekit.search.space",
@@ -55,6 +57,7 @@ __all__ = [
     "FineTune",
     "Float",
     "Int",
+    "Population",
     "Prune",
     "Quantize",
     "Space",

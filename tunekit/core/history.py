@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from tunekit.core import pareto, text
-from tunekit.core.events import Event, SettingsEnqueued, TrialEnded, TrialMeasured, TrialReported, TrialStarted
+from tunekit.core.events import (
+    Event,
+    Progressed,
+    SettingsEnqueued,
+    TrialEnded,
+    TrialMeasured,
+    TrialReported,
+    TrialStarted,
+)
 from tunekit.core.goal import Goal
 from tunekit.core.trial import Trial
 
@@ -67,6 +75,31 @@ class History:
             self._put(replace(trial, metrics={**trial.metrics, **event.metrics}))
         elif isinstance(event, SettingsEnqueued):
             self._waiting.append(event.params)
+
+    def apply_all(self, events: Iterable[Event]) -> None:
+        """Fold many events in, as `apply` does one after the other, in less time.
+
+        Raises
+        ------
+        ValueError
+            As `apply`.
+        """
+        # a curve is put together once, not at each of its points
+        curves: dict[int, list[Mapping[str, float]]] = {}
+        for event in events:
+            if isinstance(event, TrialReported):
+                self._known(event.number)
+                curves.setdefault(event.number, []).append(event.metrics)
+            else:
+                if not isinstance(event, (SettingsEnqueued, Progressed)) and event.number in curves:
+                    self._extend(event.number, curves.pop(event.number))
+                self.apply(event)
+        for number, curve in curves.items():
+            self._extend(number, curve)
+
+    def _extend(self, number: int, curve: list[Mapping[str, float]]) -> None:
+        trial = self._known(number)
+        self._put(replace(trial, reports=(*trial.reports, *curve)))
 
     def _start(self, event: TrialStarted) -> None:
         trial = Trial(event.number, event.params, event.seed, parent=event.parent)

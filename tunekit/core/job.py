@@ -23,6 +23,8 @@ from tunekit.core.trial import Trial
 Work = Generator[Event, None, None]
 # How long a process that ends waits for the jobs that still run; Jupyter kills a kernel five seconds after it was told.
 _SECONDS_AT_EXIT = 3.0
+# How often a job that rests looks whether what it rests for is over.
+_SECONDS_BETWEEN_LOOKS = 1.0
 
 State = Literal["idle", "running", "pausing", "paused", "stopping", "over"]
 
@@ -299,9 +301,13 @@ class Job(ABC):
         began = time.perf_counter()
         self._resting = True
         self._notify()
-        self._running.wait()
+        while not self._running.wait(_SECONDS_BETWEEN_LOOKS):
+            self._rest_on()
         self._resting = False
         self._rested += time.perf_counter() - began
+
+    def _rest_on(self) -> None:  # noqa: B027 - a hook: most jobs rest until they are told
+        """Called once in a while as it rests."""
 
     def _keep(self, event: Event) -> None:  # noqa: B027 - a hook: most jobs keep nothing of their own
         """Called with each event that belongs to the history, once it is in it."""

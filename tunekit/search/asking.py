@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import warnings
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, SupportsFloat
 
 import numpy as np
 
 from tunekit.core import seeds, text
-from tunekit.core.events import SettingsEnqueued, TrialEnded, TrialStarted
+from tunekit.core.events import Event, SettingsEnqueued, TrialEnded, TrialStarted
 from tunekit.core.goal import Goal
-from tunekit.core.job import Job
+from tunekit.core.job import Job, Result
 from tunekit.core.trial import Trial
 from tunekit.search.ending import ExpectsGain
+from tunekit.search.journaling import Credit, StudyJournal
 from tunekit.search.open_trials import OpenTrials, read_answer
 from tunekit.search.parameters import Float, Int
 from tunekit.search.samplers import resolve
@@ -42,6 +46,23 @@ class Asking(Job):
         self.seed = seeds.check(seed)
         self._entropy = self.seed if self.seed is not None else int(np.random.SeedSequence().generate_state(1)[0])
         self._open = OpenTrials()
+        self._journal: StudyJournal | None = None
+        self._credit = Credit()
+
+    def _open_journal(self, path: Path) -> None:
+        """Go on with what a journal has; all that happens from now on is written there."""
+        me = weakref.ref(self)
+
+        def is_busy() -> bool:
+            study = me()
+            return study is not None and not study.is_over
+
+        goal = self.history.goal
+        journal = StudyJournal(path, self.space, goal, self.seed, self._entropy, self.sampler_name, is_busy)
+        weakref.finalize(self, journal.release)
+        self._credit = journal.restore(self.history)
+        self._entropy = journal.entropy
+        self._journal = journal
 
     def enqueue(self, params: Mapping[str, Any]) -> None:
         """Have these settings tried next, after those that were enqueued before; also while it runs.
@@ -52,7 +73,9 @@ class Asking(Job):
             If they are no settings of the space.
         """
         self.space.check(params)
-        self._record(SettingsEnqueued(_plain(self.space, params)))
+        settings = _plain(self.space, params)
+        if not self._credit.enqueued(settings):
+            self._record(SettingsEnqueued(settings))
         self._notify()
 
     def ask(self) -> Trial:
@@ -120,7 +143,10 @@ class Asking(Job):
                 answer = replace(answer, seconds=self._open.close(number))
             else:
                 self.space.check(trial)
-                self._record(TrialStarted(number, _plain(self.space, trial)))
+                settings = _plain(self.space, trial)
+                if (known := self._credit.told(settings)) is not None:
+                    return known
+                self._record(TrialStarted(number, settings))
             self._record(answer)
             ended = self.history[number]
         self._notify()
@@ -169,6 +195,39 @@ class Asking(Job):
             seconds = self.history[number].seconds or 0.0
             self._record(TrialEnded(number, "stopped", {}, seconds))
         self._notify()
+
+    # What is written down
+
+    def _record(self, event: Event) -> None:
+        if self._journal is not None:
+            self._journal.check_open()
+        super()._record(event)
+
+    def _keep(self, event: Event) -> None:
+        if self._journal is None:
+            return
+        self._journal.keep(event)
+        if self._trouble is not None:
+            self.pause()
+
+    @property
+    def _trouble(self) -> str | None:
+        """Why the journal lacks something that has happened, in words."""
+        return None if self._journal is None else self._journal.trouble
+
+    def _rest_on(self) -> None:
+        """Once in a while as it rests: where the disk was the reason, see whether it takes more now."""
+        if self._journal is not None and self._journal.trouble is not None:
+            self._journal.retry()
+            if self._journal.trouble is None:
+                self.resume()
+
+    def _result(self) -> Result:
+        if self._journal is not None and self._journal.trouble is not None:
+            self._journal.retry()
+            if self._journal.trouble is not None:
+                warnings.warn(f"{self._journal.trouble}: it is lost when this process ends", stacklevel=3)
+        return super()._result()
 
     # What comes next
 

@@ -52,13 +52,10 @@ class CrewRun(Run):
     deterministic
         Whether trials begin in rounds, all proposed before any of them has ended, and are compared with those of
         earlier rounds only: then the study does not depend on which worker is the fastest.
-    already
-        How many trials of this call were run before the process was started anew.
     """
 
     trial_timeout: float | None = None
     deterministic: bool = False
-    already: int = 0
     _flights: dict[int, _Flight] = field(default_factory=dict)
     _done: int = 0
 

@@ -88,18 +88,21 @@ class Objective:
             yield Step(read_metrics(outcome, self.metrics, self.name), "final")
             return
         last: dict[str, float] | None = None
-        step = 0
+        step, is_over = 0, False
         try:
             while True:
                 try:
                     given = next(outcome)
                 except StopIteration as end:
-                    if end.value is not None:
-                        last = read_metrics(end.value, self.metrics, self.name)
-                    break
+                    given, is_over = end.value, True
                 for replayed in context.take_replayed():
                     step += 1
-                    yield Step(dict(replayed), "replayed")
+                    last = dict(replayed)
+                    yield Step(last, "replayed")
+                if is_over:
+                    if given is not None:
+                        last = read_metrics(given, self.metrics, self.name)
+                    break
                 step += 1
                 last = read_metrics(given, self.metrics, self.name, step)
                 context.note(last)

@@ -41,6 +41,8 @@ class Run:
         Who decides after each step whether a trial goes on; None: it does.
     home
         The folder in which each trial has one of its own for checkpoints; None: there is none.
+    already
+        How many trials of this call were in the journal when the study was opened.
     ended_early
         What did end it before, as it stands after "because".
     """
@@ -51,6 +53,7 @@ class Run:
     is_seeded: bool
     early_stopping: EarlyStopping | None = None
     home: Path | None = None
+    already: int = 0
     ended_early: str | None = None
     _number: int | None = None
     _trial_began: float = 0.0

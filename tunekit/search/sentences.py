@@ -35,7 +35,7 @@ def leader(history: History) -> str:
     return f"best {metric} {text.number(best.metrics[metric])} at trial {best.number}"
 
 
-def outcome(history: History, reason: str | None = None, waiting: int = 0) -> str:
+def outcome(history: History, reason: str | None = None, waiting: int = 0, already: int = 0) -> str:
     """What all trials came to.
 
     Parameters
@@ -46,6 +46,8 @@ def outcome(history: History, reason: str | None = None, waiting: int = 0) -> st
         What ended the last run before its number of trials, as it stands after "because"; None where nothing did.
     waiting
         How many settings were enqueued and not tried yet.
+    already
+        How many trials of the last run were in the journal.
 
     Examples
     --------
@@ -53,7 +55,8 @@ def outcome(history: History, reason: str | None = None, waiting: int = 0) -> st
     >>> outcome(History(Goal()))
     'No trial yet.'
     """
-    ended = [f"Ended because {reason}."] if reason else []
+    ended = [f"{text.plural(already, 'trial')} of this run from the journal."] if already else []
+    ended += [f"Ended because {reason}."] if reason else []
     ended += [f"{text.plural(waiting, 'enqueued setting')} to try next."] if waiting else []
     if not len(history):
         return " ".join(["No trial yet.", *ended])

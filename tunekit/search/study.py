@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
 
 from tunekit.core import text, upstairs
+from tunekit.core.events import Event, TrialEnded
 from tunekit.core.history import History
 from tunekit.core.job import Job, Result, Status
 from tunekit.core.trial import Trial
 from tunekit.search import sentences
 from tunekit.search.asking import Asking
+from tunekit.search.checkpoint import Checkpoint
 from tunekit.search.confirm import Confirmation, Confirming
 from tunekit.search.crew_run import CrewRun
 from tunekit.search.early_stopping import EarlyStopping
 from tunekit.search.early_stopping import resolve as resolve_early_stopping
 from tunekit.search.ending import Until, read_until
 from tunekit.search.executors import open_crew
+from tunekit.search.folders import Folders
 from tunekit.search.goals import Bounds, Names, read_goal
+from tunekit.search.journaling import journal_path
 from tunekit.search.objective import Objective
 from tunekit.search.run import OnError, Run
+from tunekit.search.samplers import HasParents
 from tunekit.search.space import Space
 from tunekit.search.warm_start import fitting_trials
 
@@ -34,7 +40,8 @@ class Study(Asking):
     objective
         A function of the settings. It returns a number or a dict of numbers; or it is a generator that yields one after
         each step, which gives live curves and lets pause and stop act at once. Where it has a parameter named
-        ``trial``, it gets the trial's number and seed. None: a loop of your own asks and tells.
+        ``trial``, it gets the trial's number, seed and folder, and with ``trial.save`` and ``trial.load`` it goes on
+        where it was cut off. None: a loop of your own asks and tells.
     space
         A `Space`, or a mapping that makes one.
     maximize, minimize
@@ -54,13 +61,20 @@ class Study(Asking):
         draws from Python, numpy and torch. None: new ones each time.
     history
         An earlier study, or its history: the sampler learns from those of its trials that fit this space.
+    journal
+        The path of a file in which everything is written down as it happens, so that nothing is lost with the kernel:
+        run the same cells again, and the study goes on where it was. What the file has is not run again; a trial that
+        was cut off is, and first. Checkpoints lie beside it. None: the study lives as long as this process.
 
     Raises
     ------
     TypeError
         If the objective cannot be called with the settings of the space.
     ValueError
-        If a name or a bound is wrong, or nothing of the earlier study fits.
+        If a name or a bound is wrong, or nothing of the earlier study fits; if the journal is of another study, or
+        damaged.
+    RuntimeError
+        If another process holds the journal.
 
     Examples
     --------
@@ -84,6 +98,7 @@ class Study(Asking):
         early_stopping: Any = None,
         seed: int | None = None,
         history: Job | History | None = None,
+        journal: str | os.PathLike[str] | None = None,
     ) -> None:
         goal = read_goal(maximize, minimize, constraints)
         space = space if isinstance(space, Space) else Space(space)
@@ -93,6 +108,10 @@ class Study(Asking):
         self.early_stopping = resolve_early_stopping(early_stopping, goal)
         if self.early_stopping is None and isinstance(self.sampler, EarlyStopping):
             self.early_stopping = self.sampler
+        path = None if journal is None else journal_path(journal)
+        self._folders = Folders(path)
+        if path is not None:
+            self._open_journal(path)
         self._run: Run | None = None
         self._confirming: Confirming | None = None
         self._confirmation: Confirmation | None = None
@@ -184,8 +203,14 @@ class Study(Asking):
         ending = read_until(until, self.history.goal, self.sampler)
         objective = self._needed_objective()
         self._check_over()
-        crew = open_crew(objective, workers, executor, trial_timeout)
-        about = (int(trials), on_error, ending, self.seed is not None, self.early_stopping)
+        if self._journal is not None:
+            self._journal.check_open()
+        already = self._credit.runs(int(trials))
+        left = int(trials) - already
+        crew = open_crew(objective, workers, executor, trial_timeout) if left else None
+        self._credit.take_runs(already)
+        self._folders.forget_from(len(self.history))
+        about = (left, on_error, ending, self.seed is not None, self.early_stopping, self._folders.home, already)
         asked = (self.history, self._begin, self._clock, self._expected_gain)
         if crew is None:
             self._run = run = Run(*about)
@@ -284,6 +309,24 @@ class Study(Asking):
         """What the last `confirm` came to, also one that was stopped; None before the first."""
         return self._confirmation
 
+    def checkpoint(self, trial: Trial | int) -> Checkpoint:
+        """What a trial has saved last with ``trial.save``: its ``load`` gives a net the state that it had then.
+
+        Checkpoints are kept of the best three trials and of those that may still go on.
+
+        Parameters
+        ----------
+        trial
+            A trial of this study, or its number.
+
+        Raises
+        ------
+        ValueError
+            If there is none; it says why.
+        """
+        number = trial.number if isinstance(trial, Trial) else trial
+        return self._folders.checkpoint(self.history, number, self._needed_checkpoints())
+
     def plot(self, name: str = "history") -> Any:
         """Draw one of the pictures, by name; the figure is matplotlib's own.
 
@@ -316,6 +359,15 @@ class Study(Asking):
             )
         return self.objective
 
+    def _keep(self, event: Event) -> None:
+        super()._keep(event)
+        if isinstance(event, TrialEnded):
+            self._folders.tidy(self.history, event.number, self._needed_checkpoints)
+
+    def _needed_checkpoints(self) -> Collection[int]:
+        """The numbers of the trials that the sampler may have a next one go on from."""
+        return self.sampler.parents(self.history) if isinstance(self.sampler, HasParents) else ()
+
     # The sentences
 
     def status(self) -> Status:
@@ -327,10 +379,16 @@ class Study(Asking):
         if confirming is not None:
             return Status(state, confirming.words(state), confirming.share)
         assert run is not None
+        if state in ("pausing", "paused") and self._trouble is not None:
+            words = f"Paused: {self._trouble}. Nothing is lost: it goes on by itself when the disk takes it."
+            return Status(state, words, run.share(self.history))
         return Status(state, run.words(state, self.history, self._clock()), run.share(self.history))
 
     def _outcome(self) -> str:
-        return sentences.outcome(self.history, self._reason if self.is_over else None, len(self.history.waiting))
+        already = 0 if self._run is None else self._run.already
+        return sentences.outcome(
+            self.history, self._reason if self.is_over else None, len(self.history.waiting), already
+        )
 
     @property
     def _reason(self) -> str | None:

@@ -7,8 +7,8 @@ would have.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -41,6 +41,14 @@ class Sampler(Protocol):
         """Settings to try next, `Offspring` where they have a parent; None when every setting has been tried."""
 
 
+@runtime_checkable
+class HasParents(Protocol):
+    """A sampler whose trials go on from the checkpoints of others."""
+
+    def parents(self, history: History) -> Collection[int]:
+        """The numbers of the trials that a next one may go on from: their checkpoints are kept."""
+
+
 samplers: Registry[Callable[[], Sampler]] = Registry("sampler")
 
 
@@ -68,7 +76,7 @@ def resolve(sampler: Any) -> tuple[str, Sampler]:
         return sampler, engines.named(sampler)
     if isinstance(sampler, str):
         # the modules register themselves; they are read when the first name is looked up
-        from tunekit.search.samplers import bayes, grid, random, sobol  # noqa: F401
+        from tunekit.search.samplers import bayes, grid, population, random, sobol  # noqa: F401
 
         return sampler, samplers[sampler]()
     adopted = engines.adopted(sampler)

@@ -50,6 +50,7 @@ class BayesOptStudy(Study):
             self.history.apply(TrialEnded(number, "complete", {"target": float(point["target"])}, seconds=0.0))
 
     def _keep(self, event: Event) -> None:
+        super()._keep(event)
         if isinstance(event, TrialEnded) and event.state != "stopped":
             self._register(self.history[event.number].params, event.metrics.get("target"))
 
