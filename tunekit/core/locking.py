@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from pathlib import Path
-
-# Who looks whether a file is locked holds a shared lock for a moment: a writer waits for that to pass.
-_SECONDS = 0.5
-_SECONDS_BETWEEN = 0.01
 
 if sys.platform == "win32":
     import msvcrt
@@ -55,16 +50,11 @@ def lock(descriptor: int) -> bool:
     OSError
         If the file system has no locks.
     """
-    end = time.monotonic() + _SECONDS
-    while True:
-        try:
-            _try(descriptor, shared=False)
-        except BlockingIOError:
-            if time.monotonic() > end:
-                return False
-            time.sleep(_SECONDS_BETWEEN)
-        else:
-            return True
+    try:
+        _try(descriptor, shared=False)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def is_locked(path: Path) -> bool:

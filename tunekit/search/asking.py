@@ -223,7 +223,7 @@ class Asking(Job):
                 self.resume()
 
     def _result(self) -> Result:
-        if self._journal is not None and self._journal.trouble is not None:
+        if self._journal is not None:
             self._journal.retry()
             if self._journal.trouble is not None:
                 warnings.warn(f"{self._journal.trouble}: it is lost when this process ends", stacklevel=3)
