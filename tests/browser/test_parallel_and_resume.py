@@ -81,7 +81,7 @@ def test_another_notebook_watches_and_cannot_disturb(lab: Lab) -> None:
     until(lambda: "trial 0 at step" in words(runs, "Study"))
     watches = lab.open("watches.ipynb")
     watches.run_cell(0, wait=False)
-    until(lambda: "best score" in words(watches, "watched.jsonl"))
+    until(lambda: "Best score" in words(watches, "watched.jsonl"))
     panel(watches, "watched.jsonl").get_by_role("img").wait_for()
     runs.wait(timeout=60)
     watches.wait(timeout=20)

@@ -109,7 +109,7 @@ class Job(ABC):
 
     def pause(self) -> None:
         """Rest after the step that is going on; nothing is lost, `resume` goes on from there."""
-        if not self._over.is_set():
+        if not self._over.is_set() and not self._stop.is_set():
             self._running.clear()
             self._notify()
 

@@ -78,8 +78,7 @@ def read(path: Path, start: int = 0) -> Contents:
     OSError
         If it cannot be read.
     """
-    if path.is_dir():
-        raise JournalError(f"a journal is a file, as in 'runs/digits.jsonl': {path} is a folder")
+    _check_kind(path)
     with path.open("rb") as file:
         file.seek(start)
         whole = file.read()
@@ -93,6 +92,12 @@ def read(path: Path, start: int = 0) -> Contents:
             return Contents({}, [], 0)
         about = _about(path, lines.pop(0))
     return Contents(about, _records(path, lines, 2 if start == 0 else None), start + end)
+
+
+def _check_kind(path: Path) -> None:
+    if path.exists() and not path.is_file():
+        kind = "a folder" if path.is_dir() else "something else"
+        raise JournalError(f"a journal is a file, as in 'runs/digits.jsonl': {path} is {kind}")
 
 
 def _is_begun(beginning: bytes) -> bool:
@@ -170,8 +175,7 @@ class JournalFile:
         self._backlog: list[bytes] = []
         self._synced = 0.0
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_dir():
-            raise JournalError(f"a journal is a file, as in 'runs/digits.jsonl': {path} is a folder")
+        _check_kind(path)
         self._file: int | None = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
         try:
             self._hold(self._file)
@@ -184,6 +188,7 @@ class JournalFile:
             self.write({"opened": _who()}, sync=True)
             if self.trouble is not None:
                 raise self.trouble
+            self._synced = 0.0  # the first trial does not share a sync with this
         except BaseException:
             self.release()
             raise
@@ -247,11 +252,8 @@ class JournalFile:
             while self._backlog:
                 line = self._backlog[0]
                 written = os.write(self._file, line)
-                if written != len(line):
-                    self._cut()
-                    written = os.write(self._file, line)  # what refused the rest says now why
-                    if written != len(line):
-                        raise OSError("the disk takes a part of a line only")
+                while written < len(line):
+                    written += os.write(self._file, line[written:])  # what refused the rest says now why
                 self._end += written
                 del self._backlog[0]
             if sync and time.monotonic() - self._synced > _SECONDS_BETWEEN_SYNCS:

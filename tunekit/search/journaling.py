@@ -28,6 +28,7 @@ from tunekit.search.space import Space
 
 # A trial in which the process has died so often is not run again: it may be what kills it.
 _DEATHS = 3
+_DIED = "ProcessDied"
 
 
 def journal_path(given: str | os.PathLike[str]) -> Path:
@@ -306,7 +307,7 @@ class Credit:
 
 def _was_told(trial: Trial) -> bool:
     """Whether it was measured elsewhere: then it took no time here."""
-    return trial.seconds == 0.0 and not trial.reports
+    return trial.seconds == 0.0 and not trial.reports and not (trial.error or "").startswith(_DIED)
 
 
 class StudyJournal:
@@ -374,6 +375,7 @@ class StudyJournal:
                 end = self._end_of(trial)
                 history.apply(end)
                 self.keep(end)
+                self.events.append(end)
         acts: list[SettingsEnqueued | Trial] = []
         frozen = {trial.number for trial in history if trial.state == "stopped"}
         for event in self.events:
@@ -389,7 +391,7 @@ class StudyJournal:
         if deaths < _DEATHS:
             return TrialEnded(trial.number, "stopped", {}, 0.0)
         error = (
-            f"ProcessDied: the process was killed {deaths} times while this trial ran, so it is not run again; "
+            f"{_DIED}: the process was killed {deaths} times while this trial ran, so it is not run again; "
             "enqueue() its settings to try them once more"
         )
         return TrialEnded(trial.number, "failed", {}, 0.0, error)

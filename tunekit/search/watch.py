@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
 
 from tunekit.core import text
+from tunekit.search.journaling import journal_path
 from tunekit.search.study import Study
 
 
@@ -25,7 +27,9 @@ def watch(watched: Any, objective: Callable[..., Any] | None = None, *, init_poi
         an ``optuna.Study``. Its trials are the study's trials at any moment, also while somebody else runs it. With an
         ``objective`` the study can be run: its sampler and its pruner say what to try, and it knows all trials;
 
-        hyperopt's ``Trials``, finished or running: its trials at any moment. It cannot be run from here.
+        hyperopt's ``Trials``, finished or running: its trials at any moment. It cannot be run from here;
+
+        the path of a study's journal, which another process may be writing: its trials at any moment, read-only.
     objective
         Only for an optuna study: a function of an optuna trial.
     init_points
@@ -42,6 +46,8 @@ def watch(watched: Any, objective: Callable[..., Any] | None = None, *, init_poi
     ------
     TypeError
         If it is none of these, or an objective is given that is not needed.
+    FileNotFoundError
+        If there is no such journal.
 
     Examples
     --------
@@ -68,8 +74,13 @@ def watch(watched: Any, objective: Callable[..., Any] | None = None, *, init_poi
         from tunekit.search.watching.hyperopt_study import HyperoptStudy
 
         return HyperoptStudy(watched)
+    if isinstance(watched, (str, os.PathLike)):
+        from tunekit.search.watching.journal_study import JournalStudy
+
+        return JournalStudy(journal_path(watched))
     raise TypeError(
-        f"watch takes a bayes_opt.BayesianOptimization, an optuna.Study or hyperopt's Trials: got {text.value(watched)}"
+        "watch takes a bayes_opt.BayesianOptimization, an optuna.Study, hyperopt's Trials or the path of a journal: "
+        f"got {text.value(watched)}"
     )
 
 

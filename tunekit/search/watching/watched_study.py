@@ -18,7 +18,7 @@ from tunekit.search.study import Study
 from tunekit.search.watching.learned_space import LearnedSpace
 
 # How often a followed study is looked at: more often than a person reads, seldom enough for a data base.
-_SECONDS_BETWEEN_LOOKS = 0.25
+SECONDS_BETWEEN_LOOKS = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +167,7 @@ class WatchedStudy(Study):
         while True:
             self.refresh()
             yield Progressed("Following")
-            time.sleep(_SECONDS_BETWEEN_LOOKS)
+            time.sleep(SECONDS_BETWEEN_LOOKS)
 
     # What belongs to the other side
 

@@ -1,0 +1,125 @@
+"""A study that another process writes to its journal, seen as it goes on there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from tunekit.core import journal, text
+from tunekit.core.events import Progressed
+from tunekit.core.history import History
+from tunekit.core.job import Work
+from tunekit.core.journal import JournalError
+from tunekit.core.locking import is_locked
+from tunekit.search.journaling import Reader, goal_of, space_of
+from tunekit.search.watching.watched_study import SECONDS_BETWEEN_LOOKS, Seen, WatchedStudy
+
+
+class JournalStudy(WatchedStudy):
+    """The study of a journal, as far as it is written: each look takes in what is new.
+
+    Shown in a notebook while somebody runs it, it follows with the live panel, until whoever writes lets go of the
+    file. The run does not notice, however many look on.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is none.
+    JournalError
+        If it is no journal, or damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if not path.exists():
+            raise FileNotFoundError(f"there is no journal {path}: a study writes one where it is made with journal=")
+        super().__init__(str(path))
+        self.path = path
+        self._begin_anew()
+        self._looking = False
+        self.refresh()
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a process writes to it."""
+        return is_locked(self.path)
+
+    def refresh(self) -> None:
+        """Take in what is new; every look at the trials does so by itself."""
+        with self._writing:
+            if self._looking:
+                return
+            self._looking = True
+            try:
+                self._read_on()
+            finally:
+                self._looking = False
+
+    def _begin_anew(self) -> None:
+        contents = journal.read(self.path)
+        try:
+            self._space = space_of(contents.about["space"])
+            self._history = History(goal_of(contents.about["goal"]))
+            self.sampler_name = str(contents.about["sampler"])
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            why = text.printable(str(error)[:200])
+            raise JournalError(f"{self.path} does not say what it is of: {why}") from error
+        self._reader = Reader(self.path, self._space)
+        self._take(contents)
+
+    def _read_on(self) -> None:
+        size = self.path.stat().st_size
+        if size < self._size:  # another study's
+            self._begin_anew()
+        elif size > self._size:
+            self._take(journal.read(self.path, self._size))
+
+    def _take(self, contents: journal.Contents) -> None:
+        events = list(self._reader.events(contents.records))
+        try:
+            self._history.apply_all(events)
+        except ValueError as error:
+            raise self._reader.damaged(error) from error
+        self._size = contents.size
+        if events:
+            self._notify()
+
+    # To see it live
+
+    def _following(self) -> Work:
+        while True:
+            held = self.is_held  # asked first: what is written before the file is let go of is read below
+            self.refresh()
+            yield Progressed("Following")
+            if not held:
+                return
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+
+    def _ipython_display_(self) -> None:
+        if self.is_over and self.is_held:
+            self.follow()
+        else:
+            super()._ipython_display_()
+
+    # What is particular to a journal
+
+    def _outcome(self) -> str:
+        cut_off = sum(trial.state == "running" for trial in self._history)
+        words = super()._outcome()
+        if cut_off and self.is_over and not self.is_held:
+            words += " Nobody runs it: it was cut off, and goes on where the study is made again with this journal."
+        return words
+
+    def _look(self) -> Iterable[Seen]:
+        return ()
+
+    def _why_not(self) -> str:
+        return (
+            f"a watched journal can be read only: to go on with it, make the study again, with its objective and "
+            f"journal={str(self.path)!r}, when nobody else holds it"
+        )
