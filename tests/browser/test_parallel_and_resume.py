@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-from tests.browser.lab import Lab
+from tests.browser.lab import Lab, LabPage
 from tests.browser.panels import panel, until, words
 
 SLOW = """
@@ -24,6 +24,14 @@ WORKERS = 'tk.Study(objective, {"x": (0.0, 1.0)}, sampler="random", seed=0).run(
 KEPT = 'study = tk.Study(objective, {"x": (0.0, 1.0)}, sampler="random", journal="kept.jsonl", seed=0)\nstudy.run(4)'
 
 
+def opened(lab: Lab, name: str, cells: list[str]) -> tuple[LabPage, Path]:
+    """A notebook in a folder of its own."""
+    folder = lab.server.root / name
+    folder.mkdir()
+    lab.write(f"{name}/{name}.ipynb", cells)
+    return lab.open(f"{name}/{name}.ipynb"), folder
+
+
 def process_ids(folder: Path) -> set[int]:
     return {int(path.name.removeprefix("pid-")) for path in folder.glob("pid-*")}
 
@@ -37,10 +45,9 @@ def is_alive(process: int) -> bool:
 
 
 def test_two_workers_pause_resume_and_stop_from_the_panel(lab: Lab) -> None:
-    folder = lab.write("workers.ipynb", [SLOW + WORKERS]).parent
-    page = lab.open("workers.ipynb")
+    page, folder = opened(lab, "workers", [SLOW + WORKERS])
     page.run_cell(0, wait=False)
-    until(lambda: "trials 0 and 1 at steps" in words(page, "Study"))
+    until(lambda: "trials 0 and 1 running at step" in words(page, "Study"))
     page.button("Pause").click()
     until(lambda: words(page, "Study").startswith("Paused at 0 of 40"))
     page.button("Resume").click()
@@ -54,8 +61,7 @@ def test_two_workers_pause_resume_and_stop_from_the_panel(lab: Lab) -> None:
 
 
 def test_a_kernel_that_is_shut_down_leaves_no_worker(lab: Lab) -> None:
-    folder = lab.write("closed/closed.ipynb", [SLOW + WORKERS]).parent
-    page = lab.open("closed/closed.ipynb")
+    page, folder = opened(lab, "closed", [SLOW + WORKERS])
     page.run_cell(0, wait=False)
     until(lambda: len(process_ids(folder)) == 2)
     page.shut_kernel_down()
@@ -63,8 +69,7 @@ def test_a_kernel_that_is_shut_down_leaves_no_worker(lab: Lab) -> None:
 
 
 def test_after_a_restart_the_same_cell_goes_on_where_it_was(lab: Lab) -> None:
-    lab.write("restarted.ipynb", [SLOW + KEPT, "[trial.state for trial in study.trials]"])
-    page = lab.open("restarted.ipynb")
+    page, _ = opened(lab, "restarted", [SLOW + KEPT, "[trial.state for trial in study.trials]"])
     page.run_cell(0, wait=False)
     until(lambda: words(page, "Study").startswith("1 of 4 done, trial 1 at step"))
     page.restart_kernel()
@@ -74,12 +79,10 @@ def test_after_a_restart_the_same_cell_goes_on_where_it_was(lab: Lab) -> None:
 
 
 def test_another_notebook_watches_and_cannot_disturb(lab: Lab) -> None:
-    lab.write("runs.ipynb", [SLOW + KEPT.replace("kept", "watched")])
-    lab.write("watches.ipynb", ['import tunekit as tk\ntk.watch("watched.jsonl").follow().wait()'])
-    runs = lab.open("runs.ipynb")
+    runs, _ = opened(lab, "runs", [SLOW + KEPT.replace("kept", "../watched")])
     runs.run_cell(0, wait=False)
     until(lambda: "trial 0 at step" in words(runs, "Study"))
-    watches = lab.open("watches.ipynb")
+    watches, _ = opened(lab, "watches", ['import tunekit as tk\ntk.watch("../watched.jsonl").follow().wait()'])
     watches.run_cell(0, wait=False)
     until(lambda: "Best score" in words(watches, "watched.jsonl"))
     panel(watches, "watched.jsonl").get_by_role("img").wait_for()

@@ -147,7 +147,7 @@ def test_cells_that_are_run_again_run_nothing_again(path: Path) -> None:
     size = path.stat().st_size
     again = cells(path)
     assert record(again) == record(first) == record(cells(None))
-    assert path.read_text()[size:].count("\n") == 1  # who has opened it
+    assert path.read_text()[size:].count("\n") == 3  # who has opened it, and twice that nothing runs
     assert "3 trials of this run from the journal" in repr(again)
 
 

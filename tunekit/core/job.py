@@ -273,6 +273,7 @@ class Job(ABC):
             self._failure = error
         finally:
             self._progress = None
+            self._settle()
             self._over.set()
             self._notify()
 
@@ -305,6 +306,9 @@ class Job(ABC):
             self._rest_on()
         self._resting = False
         self._rested += time.perf_counter() - began
+
+    def _settle(self) -> None:  # noqa: B027 - a hook: most jobs leave nothing open
+        """Called when the work has ended, before anybody is told."""
 
     def _rest_on(self) -> None:  # noqa: B027 - a hook: most jobs rest until they are told
         """Called once in a while as it rests."""

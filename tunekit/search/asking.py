@@ -222,11 +222,13 @@ class Asking(Job):
             if self._journal.trouble is None:
                 self.resume()
 
-    def _result(self) -> Result:
+    def _settle(self) -> None:
         if self._journal is not None:
-            self._journal.retry()
-            if self._journal.trouble is not None:
-                warnings.warn(f"{self._journal.trouble}: it is lost when this process ends", stacklevel=3)
+            self._journal.rest()
+
+    def _result(self) -> Result:
+        if self._trouble is not None:
+            warnings.warn(f"{self._trouble}: it is lost when this process ends", stacklevel=3)
         return super()._result()
 
     # What comes next

@@ -231,7 +231,11 @@ class CrewRun(Run):
         numbers = sorted(self._flights)
         named = f"trials {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
         where = f", {named if len(numbers) < _NAMED else text.plural(len(numbers), 'trial')} running"
-        return where + (f" at steps {min(steps)} to {max(steps)}" if any(steps) else "")
+        if not any(steps):
+            return where
+        return where + (
+            f" at step {steps[0]}" if min(steps) == max(steps) else f" at steps {min(steps)} to {max(steps)}"
+        )
 
     def _remaining(self, history: History, now: float) -> float | None:
         """Seconds until the end, from the median of the trials so far, shared among the workers."""

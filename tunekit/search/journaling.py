@@ -170,6 +170,8 @@ class Reader:
         self._running: set[int] = set()
         # how often the process died while a trial ran
         self.deaths: dict[int, int] = {}
+        # whether the last line says that nothing runs
+        self.is_resting = False
 
     @property
     def running(self) -> set[int]:
@@ -200,6 +202,7 @@ class Reader:
         )
 
     def _event(self, record: Record) -> Event | None:
+        self.is_resting = False
         match record:
             case {"reported": number, "metrics": metrics}:
                 return TrialReported(_number(number), figures(metrics))
@@ -228,6 +231,9 @@ class Reader:
                 return SettingsEnqueued(self._settings(params))
             case {"opened": dict()}:
                 self.died()
+                return None
+            case {"rests": True}:
+                self.is_resting = True
                 return None
         raise ValueError("a line says what happened")
 
@@ -413,6 +419,11 @@ class StudyJournal:
     def keep(self, event: Event) -> None:
         """Write an event down; at the end of a trial, until it is on the disk itself."""
         self._file.write(record_of(event, self._space), sync=isinstance(event, TrialEnded))
+
+    def rest(self) -> None:
+        """Say that nothing runs now, to whoever watches; all is on the disk itself then."""
+        self._file.write({"rests": True})
+        self._file.retry()
 
     def retry(self) -> None:
         """Write what the disk has refused."""

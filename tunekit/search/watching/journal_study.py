@@ -19,8 +19,8 @@ from tunekit.search.watching.watched_study import SECONDS_BETWEEN_LOOKS, Seen, W
 class JournalStudy(WatchedStudy):
     """The study of a journal, as far as it is written: each look takes in what is new.
 
-    Shown in a notebook while somebody runs it, it follows with the live panel, until whoever writes lets go of the
-    file. The run does not notice, however many look on.
+    Shown in a notebook while somebody runs it, it follows with the live panel until the run ends there, or its process
+    does. The run does not notice, however many look on.
 
     Parameters
     ----------
@@ -45,9 +45,11 @@ class JournalStudy(WatchedStudy):
         self.refresh()
 
     @property
-    def is_held(self) -> bool:
-        """Whether a process writes to it."""
-        return is_locked(self.path)
+    def is_running(self) -> bool:
+        """Whether a process holds it, and has not said that nothing runs there."""
+        held = is_locked(self.path)  # asked first: what is written before it is let go of is read below
+        self.refresh()
+        return held and not self._reader.is_resting
 
     def refresh(self) -> None:
         """Take in what is new; every look at the trials does so by itself."""
@@ -93,15 +95,14 @@ class JournalStudy(WatchedStudy):
 
     def _following(self) -> Work:
         while True:
-            held = self.is_held  # asked first: what is written before the file is let go of is read below
-            self.refresh()
+            goes_on = self.is_running
             yield Progressed("Following")
-            if not held:
+            if not goes_on:
                 return
             time.sleep(SECONDS_BETWEEN_LOOKS)
 
     def _ipython_display_(self) -> None:
-        if self.is_over and self.is_held:
+        if self.is_over and self.is_running:
             self.follow()
         else:
             super()._ipython_display_()
@@ -111,7 +112,7 @@ class JournalStudy(WatchedStudy):
     def _outcome(self) -> str:
         cut_off = sum(trial.state == "running" for trial in self._history)
         words = super()._outcome()
-        if cut_off and self.is_over and not self.is_held:
+        if cut_off and self.is_over and not is_locked(self.path):
             words += " Nobody runs it: it was cut off, and goes on where the study is made again with this journal."
         return words
 
