@@ -223,13 +223,13 @@ def _how_it_died(process: ForkServerProcess | SpawnProcess) -> str:
     if code is None:
         return "the worker died, or its connection broke"
     if code >= 0:
-        return f"the worker died: its process ended with exit code {code}"
+        return f"the worker died, its process ended with exit code {code}"
     try:
         name = signal.Signals(-code).name
     except ValueError:
         name = f"signal {-code}"
     memory = ", as the system does where memory runs out" if name == "SIGKILL" else ""
-    return f"the worker died: its process was killed by {name}{memory}"
+    return f"the worker died, killed by {name}{memory}"
 
 
 def _context() -> ForkServerContext | SpawnContext:
