@@ -19,9 +19,12 @@ import numpy as np
 from tests.benchmarks.search_cache import remembered
 from tests.house.tree import ROOT
 from tunekit.search.parameters import Choice, Float, Int
+from tunekit.search.samplers.grid import Grid
 from tunekit.search.space import Space
 
 EPOCHS = 27
+# How many learning rates a grid has, its longest side.
+_RATES = 12
 _DATA = ROOT / "notebooks" / "data"
 # Buckets for the hashes of letter triples.
 _BUCKETS = 1024
@@ -42,13 +45,13 @@ class Task:
     train
         From settings to a curve: ``"accuracy"`` and ``"loss"`` on the validation data after each epoch.
     count
-        How many random settings its table has.
+        How many random settings its table has; None: all that there are.
     """
 
     name: str
     space: Space
     train: Callable[..., Curve]
-    count: int
+    count: int | None
 
     def curve(self, params: Mapping[str, Any]) -> Curve:
         """The curve of these settings, trained at most once."""
@@ -56,9 +59,12 @@ class Task:
         return curve
 
     def table(self) -> list[tuple[dict[str, Any], Curve]]:
-        """Random settings with their curves, the same each time."""
+        """Its settings with their curves, the same each time."""
         rng = np.random.default_rng(0)
-        drawn = [self.space.sample(rng) for _ in range(self.count)]
+        if self.count is None:
+            drawn = list(Grid(_RATES).settings(self.space))
+        else:
+            drawn = [self.space.sample(rng) for _ in range(self.count)]
         return [(params, self.curve(params)) for params in drawn]
 
 
@@ -93,6 +99,22 @@ def _sentences() -> Any:
             row[zlib.crc32(padded[start : start + 3].encode()) % _BUCKETS] += 1
         row /= math.sqrt(float(np.sum(row**2)))
     return _split(inputs, np.unique(codes, return_inverse=True)[1], 1000)
+
+
+@cache
+def _speech() -> Any:
+    """Eight slices of each recording, the mean of the frames in each."""
+    with np.load(_DATA / "fsdd.npz") as stored:
+        frames, lengths, targets = stored["x"] * stored["s"], stored["n"].astype(int), stored["y"]
+    frames = (frames - frames.mean(axis=0)) / frames.std(axis=0)
+    recordings = np.split(frames, np.cumsum(lengths)[:-1])
+    # one of fewer than eight frames has some of them twice
+    edges = [np.linspace(0, length, 9).astype(int) for length in lengths]
+    slices = [
+        [recording[low : max(high, low + 1)].mean(axis=0) for low, high in zip(edge, edge[1:], strict=False)]
+        for recording, edge in zip(recordings, edges, strict=True)
+    ]
+    return _split(np.array(slices, dtype=np.float32).reshape(len(targets), -1), targets, 600)
 
 
 @cache
@@ -160,6 +182,21 @@ def _train_sentences(**settings: Any) -> Curve:
     return _train_plain(_sentences, **settings)
 
 
+def _train_speech(**settings: Any) -> Curve:
+    return _train_plain(_speech, **settings)
+
+
+def _on_grid(train: Callable[..., Curve]) -> Callable[..., Curve]:
+    """The same from places on a grid: of the rate in steps of a third of a decade, of the others in doublings."""
+
+    def train_there(*, lr: int, width: int, batch: int, **settings: Any) -> Curve:
+        sizes = {"width": 16 * 2**width, "batch": 32 * 2**batch}
+        fixed = {"weight_decay": 1e-4, "dropout": 0.1, "activation": "relu"}
+        return train(lr=1e-4 * 10 ** (lr / 3), **sizes, **fixed, **settings)
+
+    return train_there
+
+
 def _train_pictures(*, channels: int, activation: str, dropout: float, **fit: Any) -> Curve:
     import torch
     from torch import nn
@@ -197,4 +234,18 @@ TASKS = {
             "pictures", Space(**_FIT, channels=Int(2, 12, log=True), cosine=Choice(True, False)), _train_pictures, 300
         ),
     )
+}
+
+# For searches: all that a sampler may propose, so that any number of them takes no more training than one.
+_GRID = Space(
+    lr=Int(0, _RATES - 1),
+    width=Int(0, 3),
+    batch=Int(0, 1),
+    layers=Int(1, 2),
+    optimizer=Choice("sgd", "momentum", "adam"),
+    cosine=Choice(True, False),
+)
+GRIDS = {
+    name: Task(f"grid-{name}", _GRID, _on_grid(train), None)
+    for name, train in (("digits", _train_digits), ("speech", _train_speech), ("sentences", _train_sentences))
 }

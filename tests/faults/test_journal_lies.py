@@ -81,6 +81,23 @@ def test_a_line_that_lies_is_an_error_that_says_which_and_the_file_is_left_alone
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize("lie", LIES)
+def test_whoever_watches_a_journal_that_lies_is_told(tmp_path: Path, honest: bytes, lie: str) -> None:
+    path = tmp_path / "lies.jsonl"
+    before = with_lines(path, honest, LIES[lie])
+    with pytest.raises(JournalError, match=r"lies\.jsonl"):
+        assert tk.watch(path).trials
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("about", [{}, {"goal": {"aims": []}}, {"space": DEEP}, {"space": json.loads(DEEP)}])
+def test_whoever_watches_a_journal_of_nothing_is_told(tmp_path: Path, about: Any) -> None:
+    path = tmp_path / "lies.jsonl"
+    path.write_text(json.dumps({"tunekit journal": 1, "about": about}) + "\n")
+    with pytest.raises(JournalError, match=r"lies\.jsonl"):
+        tk.watch(path)
+
+
 HEADERS: dict[str, Callable[[Any], Any]] = {
     "no entropy": lambda about: about.pop("entropy"),
     "words for entropy": lambda about: about.update(entropy="__import__('os')"),
@@ -206,6 +223,17 @@ def test_a_choice_of_any_kind_comes_back(tmp_path: Path, kind: str) -> None:
     assert type(kept.trials[0].params["what"]) is type(offered)
     kept.run(6)
     assert len(kept.trials) == 6
+
+
+def test_a_parameter_that_counts_with_an_object_only_comes_back_also_to_whoever_watches(tmp_path: Path) -> None:
+    path = tmp_path / "when.jsonl"
+    space = {"x": (0.0, 1.0), "kind": tk.Choice(dict, list), "deep": tk.Int(1, 9, when={"kind": [dict]})}
+    first = study(path, space)
+    first.run(6)
+    assert [trial.params for trial in study(path, space).trials] == [trial.params for trial in first.trials]
+    watched = tk.watch(path)
+    assert [trial.params.get("deep") for trial in watched.trials] == [t.params.get("deep") for t in first.trials]
+    assert watched.best.metrics == first.best.metrics
 
 
 def test_numbers_of_numpy_from_a_sampler_come_back_as_numbers(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import math
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -263,8 +264,6 @@ def test_a_child_that_was_forked_off_does_not_hold_it(path: Path) -> None:
     held = study(path)
     child = os.fork()
     if child == 0:
-        import time
-
         time.sleep(60)
         os._exit(0)
     try:
@@ -395,3 +394,13 @@ def test_what_was_cut_off_says_so_to_whoever_watches(path: Path) -> None:
 def test_there_must_be_a_journal_to_watch(path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="there is no journal"):
         tk.watch(path)
+
+
+def test_a_journal_that_is_deleted_is_said(path: Path) -> None:
+    first = study(path)
+    first.run(1)
+    path.unlink()
+    time.sleep(0.05)  # trials that end within an instant share a look at the disk
+    with pytest.warns(UserWarning, match=r"the journal cannot be written \(the file was deleted\)"):
+        first.tell({"x": 0.5}, 1.0)
+    assert len(first.trials) == 2

@@ -7,8 +7,10 @@ does not count, and is cut off before the next one is written.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import secrets
 import socket
 import threading
 import time
@@ -156,6 +158,8 @@ class JournalFile:
         What it is of, for a new one.
     is_busy
         Whether whoever writes to it is at work; one that is not gives it up to another one in this process.
+    accept
+        Called with what the file has, before it is changed in any way; what it raises leaves the file as it is.
 
     Raises
     ------
@@ -167,25 +171,34 @@ class JournalFile:
         If it cannot be read and written.
     """
 
-    def __init__(self, path: Path, about: Mapping[str, Any], is_busy: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        about: Mapping[str, Any],
+        is_busy: Callable[[], bool] = lambda: False,
+        accept: Callable[[Contents], None] = lambda _: None,
+    ) -> None:
         self.path = path
         self.trouble: OSError | None = None
         self._is_busy = is_busy
         self._writing = threading.Lock()
         self._backlog: list[bytes] = []
         self._synced = 0.0
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise JournalError(f"a journal lies in a folder: {path.parent} is something else") from error
         _check_kind(path)
         self._file: int | None = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
         try:
             self._hold(self._file)
-            self.contents = read(path)
-            self._end = self.contents.size
+            contents = read(path)
+            self._end = contents.size
+            accept(contents if self._end else Contents(dict(about), [], 0))
             os.ftruncate(self._file, self._end)
             if self._end == 0:
-                self.contents = Contents(dict(about), [], 0)
                 self.write({_KIND: _VERSION, "about": about}, sync=True)
-            self.write({"opened": _who()}, sync=True)
+            self.write({"opened": who()}, sync=True)
             if self.trouble is not None:
                 raise self.trouble
             self._synced = 0.0  # the first trial does not share a sync with this
@@ -197,7 +210,8 @@ class JournalFile:
     def _hold(self, file: int) -> None:
         """Lock it; whoever of this process has it and is not at work gives it up."""
         for other in tuple(_open_files):
-            if other.is_open and other.path.exists() and self.path.samefile(other.path):
+            # by the file itself: its path may mean another one since the folder was changed
+            if other._file is not None and os.path.samestat(os.fstat(other._file), os.fstat(file)):
                 if other._is_busy():
                     raise JournalHeld(
                         f"one study at a time writes to a journal: one that is running in this process holds "
@@ -259,6 +273,8 @@ class JournalFile:
             if sync and time.monotonic() - self._synced > _SECONDS_BETWEEN_SYNCS:
                 os.fsync(self._file)
                 self._synced = time.monotonic()
+                if os.fstat(self._file).st_nlink == 0:
+                    raise FileNotFoundError(errno.ENOENT, "the file was deleted")
         except OSError as error:
             self.trouble = error
             with suppress(OSError):
@@ -282,13 +298,15 @@ class JournalFile:
                 os.close(file)
 
 
+_SESSION = secrets.token_hex(8)
 _encoded = json.JSONEncoder(allow_nan=False).encode
 
 
-def _who() -> Record:
-    """Who opens a journal: its process, machine and time."""
+def who() -> Record:
+    """Who opens a journal: its process, machine and time. Numbers of processes come again, the session does not."""
     return {
         "process": os.getpid(),
+        "session": f"{os.getpid()}-{_SESSION}",
         "host": socket.gethostname(),
         "at": datetime.now().astimezone().isoformat(timespec="seconds"),
     }

@@ -12,6 +12,8 @@ from tunekit.core import text
 
 # Of the text of an object so many characters are kept.
 _SHOWN = 200
+# Python reads and writes no longer whole numbers in decimal digits (4,300 of them).
+_BITS = 14_000
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -46,19 +48,30 @@ def encode(value: Any, place_of: Callable[[Any], int | None] = lambda _: None) -
 
     Examples
     --------
-    >>> encode((1, 2.5)), encode(dict, lambda _: 3)
-    ({'tuple': [1, 2.5]}, {'object': 'dict', 'place': 3})
+    >>> encode((1, 2.5)), encode((dict, 2.5), lambda _: 3)
+    ({'tuple': [1, 2.5]}, {'object': "(<class 'dict'>, 2.5)", 'place': 3})
     """
+    try:
+        return _plain(value)
+    except (_ForeignPart, RecursionError):  # one part makes the whole foreign: its place is known, a part's is not
+        return {"object": text.value(value)[:_SHOWN], "place": place_of(value)}
+
+
+class _ForeignPart(Exception):
+    """There is something in a value that JSON has no word for."""
+
+
+def _plain(value: Any) -> Any:
     kind = type(value)
-    if value is None or kind in (bool, int, str):
+    if value is None or kind in (bool, str) or (kind is int and value.bit_length() <= _BITS):
         return value
     if kind is float:
         return value if math.isfinite(value) else {"float": repr(value)}
     if kind is tuple:
-        return {"tuple": [encode(each, place_of) for each in value]}
+        return {"tuple": [_plain(each) for each in value]}
     if kind is list:
-        return [encode(each, place_of) for each in value]
-    return {"object": text.value(value)[:_SHOWN], "place": place_of(value)}
+        return [_plain(each) for each in value]
+    raise _ForeignPart
 
 
 def decode(given: Any) -> Any:

@@ -57,11 +57,9 @@ class Asking(Job):
             study = me()
             return study is not None and not study.is_over
 
-        goal = self.history.goal
-        journal = StudyJournal(path, self.space, goal, self.seed, self._entropy, self.sampler_name, is_busy)
+        journal = StudyJournal(path, self.history, self.space, self.seed, self._entropy, self.sampler_name, is_busy)
         weakref.finalize(self, journal.release)
-        self._credit = journal.restore(self.history)
-        self._entropy = journal.entropy
+        self._credit, self._entropy = journal.credit, journal.entropy
         self._journal = journal
 
     def enqueue(self, params: Mapping[str, Any]) -> None:
@@ -144,7 +142,7 @@ class Asking(Job):
             else:
                 self.space.check(trial)
                 settings = _plain(self.space, trial)
-                if (known := self._credit.told(settings)) is not None:
+                if (known := self._credit.told(settings, answer)) is not None:
                     return known
                 self._record(TrialStarted(number, settings))
             self._record(answer)
@@ -200,7 +198,7 @@ class Asking(Job):
 
     def _record(self, event: Event) -> None:
         if self._journal is not None:
-            self._journal.check_open()
+            self._journal.check(event)
         super()._record(event)
 
     def _keep(self, event: Event) -> None:
@@ -208,6 +206,7 @@ class Asking(Job):
             return
         self._journal.keep(event)
         if self._trouble is not None:
+            self._complain()
             self.pause()
 
     @property
@@ -227,9 +226,13 @@ class Asking(Job):
             self._journal.rest()
 
     def _result(self) -> Result:
-        if self._trouble is not None:
-            warnings.warn(f"{self._trouble}: it is lost when this process ends", stacklevel=3)
+        self._complain()
         return super()._result()
+
+    def _complain(self) -> None:
+        """Warn of what is not on the disk, where nothing runs that would say so by resting."""
+        if self._trouble is not None and self.is_over:
+            warnings.warn(f"{self._trouble}: it is lost when this process ends", stacklevel=4)
 
     # What comes next
 

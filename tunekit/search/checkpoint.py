@@ -14,6 +14,7 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +74,17 @@ class Checkpoint:
         restoring.restore(things, read(self.path), origin, keeps_settings=keeps_settings)
 
 
-def write(folder: Path, things: Sequence[Any]) -> None:
+def write(folder: Path, things: Sequence[Any], built: Sequence[Any] = ()) -> None:
     """Write the state of things into a folder; it counts once `commit` was called.
+
+    Parameters
+    ----------
+    folder
+        That of the trial.
+    things
+        What is saved.
+    built
+        For each of them what `restoring.built_of` said when it was made; empty where that is not known.
 
     Raises
     ------
@@ -89,8 +99,9 @@ def write(folder: Path, things: Sequence[Any]) -> None:
             "name": type(thing).__name__,
             "role": restoring.role_of(thing),
             "state": packer.pack(restoring.state_of(thing), str(place)),
+            "built": packer.pack(settings, f"built.{place}"),
         }
-        for place, thing in enumerate(things)
+        for place, (thing, settings) in enumerate(zip_longest(things, built))
     ]
     metadata = {"format": FORMAT, "version": str(VERSION), "things": json.dumps(packed)}
     save_file(packer.tensors, folder / _PENDING, metadata)
@@ -116,10 +127,17 @@ def commit(
         _remove(folder, old)
 
 
-def newest(folder: Path) -> Checkpoint | None:
+def newest(folder: Path, above: int = 0) -> Checkpoint | None:
     """The newest checkpoint of a trial that is whole; None where there is none.
 
     One that is damaged is passed over with a warning.
+
+    Parameters
+    ----------
+    folder
+        That of the trial.
+    above
+        How many calls stand between a person's code and this one: the warning points at the former.
     """
     for steps in _committed(folder):
         path = folder / f"checkpoint-{steps:06d}{_TENSORS}"
@@ -128,7 +146,7 @@ def newest(folder: Path) -> Checkpoint | None:
             for _ in _saved(path, with_tensors=False):
                 pass
         except (ValueError, OSError) as error:
-            warnings.warn(f"a damaged checkpoint is passed over: {path}: {error}", UserWarning, stacklevel=4)
+            warnings.warn(f"a damaged checkpoint is passed over: {path}: {error}", UserWarning, stacklevel=2 + above)
         else:
             return found
     return None
@@ -220,7 +238,15 @@ def _saved(path: Path, *, with_tensors: bool) -> Iterator[Saved]:
         if not isinstance(thing, dict) or not all(isinstance(thing.get(key), str) for key in ("name", "role")):
             raise ValueError("its structure is no list of things")
         if tensors is not None:
-            yield _check_state(Saved(thing["name"], thing["role"], states.unpack(thing.get("state"), tensors)))
+            state, built = (_unpacked(thing.get(part), tensors) for part in ("state", "built"))
+            yield _check_state(Saved(thing["name"], thing["role"], state, built))
+
+
+def _unpacked(structure: Any, tensors: Mapping[str, Any]) -> Any:
+    try:
+        return states.unpack(structure, tensors)
+    except RecursionError as error:
+        raise ValueError("its structure is too deep") from error
 
 
 def _check_version(record: Any, version: int | str) -> None:
@@ -238,8 +264,17 @@ def _check_state(saved: Saved) -> Saved:
     if saved.role == "optimizer":
         groups, inner = state.get("param_groups"), state.get("state")
         is_whole = isinstance(groups, list) and isinstance(inner, Mapping)
-        if not is_whole or not all(isinstance(group, Mapping) and "params" in group for group in groups):
+        if not is_whole or not all(map(_is_group, groups)):
             raise ValueError(f"the state of {saved.name} is none of an optimizer")
         if not all(isinstance(values, Mapping) for values in inner.values()):
             raise ValueError(f"the state of {saved.name} is none of an optimizer")
+        built = [{} for _ in groups] if saved.built is None else saved.built
+        is_whole = isinstance(built, list) and len(built) == len(groups)
+        if not is_whole or not all(isinstance(settings, Mapping) for settings in built):
+            raise ValueError(f"the settings of {saved.name} are none of an optimizer")
     return saved
+
+
+def _is_group(group: object) -> bool:
+    places = group.get("params") if isinstance(group, Mapping) else None
+    return isinstance(places, list) and all(isinstance(place, int) for place in places)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tunekit.core import text
-from tunekit.search import checkpoint, generators
+from tunekit.search import checkpoint, generators, restoring
 from tunekit.search.checkpoint import Checkpoint
 from tunekit.search.folders import Folders, folder_of
 
@@ -61,6 +61,7 @@ class Context:
     parent: int | None = None
     home: Path | None = field(default=None, repr=False)
     _folders: Folders | None = field(default=None, init=False, repr=False)
+    _built: Sequence[tuple[Any, Any]] = field(default=(), init=False, repr=False)
     _reports: list[Mapping[str, float]] = field(default_factory=list, init=False, repr=False)
     _replayed: Sequence[Mapping[str, float]] = field(default=(), init=False, repr=False)
     _is_replaying: bool = field(default=False, init=False, repr=False)
@@ -106,15 +107,16 @@ class Context:
             raise ValueError("save() takes what the training goes on from: got nothing; trial.save(model, optimizer)")
         if step is not None and (isinstance(step, bool) or not isinstance(step, int) or not 0 < step < 10**12):
             raise ValueError(f"a step is a whole number from 1: got step={step!r}")
-        checkpoint.write(self.folder, things)
+        built = {id(thing): settings for thing, settings in self._built}
+        checkpoint.write(self.folder, things, [built.get(id(thing)) for thing in things])
         self._pending = _Pending(step)
 
     def load(self, *things: Any) -> int:
         """Give nets, optimizers and what else was saved the state to go on from; returns how many steps are done.
 
         That is the trial's own checkpoint, where it was cut off; or else its parent's. Of a parent, an optimizer and a
-        schedule take over momentum and progress, but keep their own settings, such as learning rate and weight decay.
-        Call it once all of them are made, and before the first step.
+        schedule take over momentum and progress, but keep their own settings, such as learning rate and weight decay,
+        where these are others than the parent's. Call it once all of them are made, and before the first step.
 
         Parameters
         ----------
@@ -131,7 +133,9 @@ class Context:
         ValueError
             If the things do not fit, or there is no checkpoint of the parent.
         """
-        own = checkpoint.newest(self._place)
+        if not self._built:
+            self._built = [(thing, restoring.built_of(thing)) for thing in things]
+        own = checkpoint.newest(self._place, above=1)
         found = own or self._of_parent()
         if found is None:
             return 0
@@ -195,7 +199,7 @@ class Context:
         if self.parent is None:
             return None
         folder = None if self.home is None else folder_of(self.home, self.parent)
-        found = None if folder is None else checkpoint.newest(folder)
+        found = None if folder is None else checkpoint.newest(folder, above=2)
         if found is None:
             raise ValueError(
                 f"trial {self.number} goes on from trial {self.parent}, of which there is no checkpoint: an objective "

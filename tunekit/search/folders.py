@@ -69,7 +69,7 @@ class Folders:
         if not 0 <= number < len(history):
             raise ValueError(f"there is no trial {number}: the study has {len(history)}, numbered from 0")
         folder = folder_of(self.home, number)
-        found = checkpoint.newest(folder)
+        found = checkpoint.newest(folder, above=2)
         if found is not None:
             return found
         if checkpoint.is_there(folder):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import random
+from collections import OrderedDict
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -25,11 +27,25 @@ _PROGRESS = (
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """One thing of a checkpoint: the name of its class, what kind of thing it is, and its state."""
+    """One thing of a checkpoint.
+
+    Parameters
+    ----------
+    name
+        The name of its class.
+    role
+        What kind of thing it is.
+    state
+        What it held.
+    built
+        Of an optimizer or a schedule the settings that it was made with, before its first step; None where they are not
+        known.
+    """
 
     name: str
     role: Role
     state: Any
+    built: Any = None
 
 
 def role_of(thing: Any) -> Role:
@@ -77,6 +93,15 @@ def state_of(thing: Any) -> Any:
     return thing.getstate() if isinstance(thing, random.Random) else thing.get_state()
 
 
+def built_of(thing: Any) -> Any:
+    """The settings that an optimizer or a schedule has now; None for another thing."""
+    role = role_of(thing)
+    if role == "optimizer":
+        groups = thing.state_dict()["param_groups"]
+        return copy.deepcopy([{key: value for key, value in group.items() if key != "params"} for group in groups])
+    return copy.deepcopy(thing.state_dict()) if role == "schedule" else None
+
+
 def restore(things: Sequence[Any], saved: Sequence[Saved], origin: str, *, keeps_settings: bool) -> None:
     """Give things the states of a checkpoint; what does not fit is an error, and then nothing is changed.
 
@@ -89,8 +114,9 @@ def restore(things: Sequence[Any], saved: Sequence[Saved], origin: str, *, keeps
     origin
         What it is called, for the errors.
     keeps_settings
-        Whether optimizers and schedules keep their own settings, such as learning rate and weight decay, and take over
-        momentum and progress only. A decayed rate then is the own one, decayed as far.
+        Whether optimizers and schedules keep their own settings, such as learning rate and weight decay, where these
+        are others than the saved ones were made with; then they take over momentum and progress only. A decayed rate is
+        the own one, decayed as far.
 
     Raises
     ------
@@ -123,7 +149,7 @@ def _check(thing: Any, saved: Saved, where: str, keeps_settings: bool) -> None:
 
 
 def _check_module(module: Module, state: Mapping[str, Any], where: str) -> None:
-    from torch.nn.parameter import UninitializedTensorMixin
+    from torch.nn.parameter import is_lazy
 
     mine = module.state_dict()
     missing, unknown = [name for name in mine if name not in state], [name for name in state if name not in mine]
@@ -132,7 +158,7 @@ def _check_module(module: Module, state: Mapping[str, Any], where: str) -> None:
         told += [f"this net has no {text.listed(unknown)}"] if unknown else []
         raise ValueError(f"the net is built as it was when it was saved: {where} does not fit: {'; '.join(told)}")
     for name, value in state.items():
-        if isinstance(mine[name], UninitializedTensorMixin):
+        if is_lazy(mine[name]):  # it takes the shape of what it is given
             continue
         there, here = getattr(value, "shape", None), getattr(mine[name], "shape", None)
         if there != here:
@@ -175,36 +201,66 @@ def _give(thing: Any, saved: Saved, keeps_settings: bool) -> None:
     if saved.role == "dict":
         thing.clear()
         thing.update(state)
+    elif saved.role == "module":
+        given = OrderedDict(state)
+        # the versions of the layers' states, which decide how they are read: they were made by this very class
+        given._metadata = getattr(thing.state_dict(), "_metadata", {})  # type: ignore[attr-defined]
+        thing.load_state_dict(given)
     elif saved.role == "generator":
         _set_generator(thing, state)
     elif saved.role == "optimizer" and keeps_settings:
         if saved.name == type(thing).__name__:  # the momentum of another kind of optimizer says nothing to this one
-            thing.load_state_dict({**state, "param_groups": _own_groups(thing, state["param_groups"])})
-    elif saved.role == "schedule" and keeps_settings:
+            built = saved.built or [{} for _ in state["param_groups"]]
+            mine = thing.state_dict()["param_groups"]
+            groups = [_own_group(*three) for three in zip(mine, state["param_groups"], built, strict=True)]
+            thing.load_state_dict({**state, "param_groups": groups})
+    elif saved.role == "schedule" and keeps_settings and not _same(saved.built, thing.state_dict()):
         thing.load_state_dict(_own_schedule(thing.state_dict(), state))
     else:
         thing.load_state_dict(state)
 
 
 def _set_generator(thing: Any, state: Any) -> None:
-    if isinstance(thing, np.random.Generator):
-        thing.bit_generator.state = state
-    elif isinstance(thing, random.Random):
-        thing.setstate(state)
-    else:
-        thing.set_state(state)
+    try:
+        if isinstance(thing, np.random.Generator):
+            thing.bit_generator.state = state
+        elif isinstance(thing, random.Random):
+            thing.setstate(state)
+        else:
+            thing.set_state(state)
+    except (KeyError, RuntimeError, TypeError) as error:
+        raise ValueError(f"a random generator goes on from a state of its kind: {error}") from error
 
 
-def _own_groups(optimizer: Optimizer, theirs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The groups of an optimizer with its own settings; where a schedule has changed the rate, as far as it has."""
-    groups = []
-    for mine, group in zip(optimizer.state_dict()["param_groups"], theirs, strict=True):
-        own = {**mine, "params": group["params"]}
-        began = group.get("initial_lr")
-        if began and "initial_lr" in mine:
-            own["lr"] = mine["initial_lr"] * (group["lr"] / began)
-        groups.append(own)
-    return groups
+def _own_group(mine: Mapping[str, Any], theirs: Mapping[str, Any], built: Mapping[str, Any]) -> dict[str, Any]:
+    """A group of parameters with its own settings, and what has become of those that are the same.
+
+    Parameters
+    ----------
+    mine
+        The group as it was made here.
+    theirs
+        The group in the checkpoint.
+    built
+        As that one was made, as far as it is known.
+    """
+    group = {**mine, "params": theirs["params"]}
+    for name in mine:
+        if name in theirs and name in built and _same(built[name], mine[name]):
+            group[name] = theirs[name]
+    if "lr" not in built or not _same(built["lr"], mine["lr"]):
+        if theirs.get("initial_lr") and "initial_lr" in mine:
+            group["lr"] = mine["initial_lr"] * (theirs["lr"] / theirs["initial_lr"])
+        elif built.get("lr"):
+            group["lr"] = mine["lr"] * (theirs["lr"] / built["lr"])
+    return group
+
+
+def _same(one: Any, other: Any) -> bool:
+    try:
+        return bool(one == other)
+    except RuntimeError:  # tensors of several elements
+        return False
 
 
 def _own_schedule(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:

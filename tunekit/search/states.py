@@ -115,9 +115,9 @@ def unpack(structure: Any, tensors: Mapping[str, Tensor]) -> Any:
         raise ValueError("a structure is plain, or an object with one key")
     ((kind, inside),) = structure.items()
     if kind in ("tensor", "array"):
-        if inside not in tensors:
+        if not isinstance(inside, str) or inside not in tensors:
             raise ValueError(f"there is no tensor {inside!r}")
-        return tensors[inside] if kind == "tensor" else tensors[inside].numpy()
+        return tensors[inside] if kind == "tensor" else _array(tensors[inside])
     if kind in _SEQUENCES and isinstance(inside, list):
         return _SEQUENCES[kind](unpack(part, tensors) for part in inside)
     if kind in _MAPPINGS and isinstance(inside, list):
@@ -125,12 +125,19 @@ def unpack(structure: Any, tensors: Mapping[str, Tensor]) -> Any:
     raise ValueError(f"a structure is made of tensors, arrays, lists, tuples and dicts: got {kind!r}")
 
 
+def _array(tensor: Tensor) -> Any:
+    try:
+        return tensor.numpy()
+    except TypeError as error:  # bfloat16, which numpy has not
+        raise ValueError(f"an array has a type that numpy knows: got {tensor.dtype}") from error
+
+
 def _key(key: Any, where: str) -> Any:
     if isinstance(key, np.integer):
         key = int(key)
     if key is not None and type(key) not in (bool, int, float, str):
         raise TypeError(
-            f"the keys of a dict in a checkpoint are words and numbers: {where} has {text.value(key)}; name it by a word"
+            f"the keys of a dict in a checkpoint are words and numbers: {where} has {text.value(key)}; use a word"
         )
     return key
 

@@ -50,9 +50,9 @@ class Study(Asking):
     constraints
         ``{"size_kb": (None, 100)}``: the lowest and the highest value of a metric with which a trial counts.
     sampler
-        ``"bayes"`` (a Gaussian process in bayes_opt), ``"random"``, ``"sobol"``, ``"grid"``; an engine of another
-        package, such as ``"optuna:tpe"``; an optuna sampler; a ``bayes_opt.BayesianOptimization``; or an object with
-        ``propose``.
+        ``"bayes"`` (a Gaussian process in bayes_opt), ``"random"``, ``"sobol"``, ``"grid"``, ``"population"``
+        (`Population`: settings change while the nets train); an engine of another package, such as ``"optuna:tpe"``; an
+        optuna sampler; a ``bayes_opt.BayesianOptimization``; or an object with ``propose``.
     early_stopping
         Who ends a trial that is not worth going on with, after one of its steps: ``"median"``, ``"asha"``,
         ``"hyperband"``, ``"patience"``, or an object with ``decide``. None: the sampler, where it decides that too.

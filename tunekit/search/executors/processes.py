@@ -41,7 +41,8 @@ class Processes:
     """Trials in processes of this machine, each of which runs one at a time.
 
     The function, with all that it uses of a notebook, is sent to each process once; what it changes there stays there.
-    A process that dies takes one trial along and is replaced.
+    A process that dies takes one trial along and is replaced. In a script, what is run stands under
+    ``if __name__ == "__main__":``: each process reads the script, and does all that stands outside of it.
 
     Parameters
     ----------

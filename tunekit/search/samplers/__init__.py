@@ -43,7 +43,7 @@ class Sampler(Protocol):
 
 @runtime_checkable
 class HasParents(Protocol):
-    """A sampler whose trials go on from the checkpoints of others."""
+    """A sampler whose trials go on from the checkpoints of others, as those of a population do."""
 
     def parents(self, history: History) -> Collection[int]:
         """The numbers of the trials that a next one may go on from: their checkpoints are kept."""

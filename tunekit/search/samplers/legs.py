@@ -26,6 +26,8 @@ def inherited_steps(history: History, trial: Trial) -> int:
     if trial.parent is None or trial.parent >= len(history):
         return 0
     theirs = history[trial.parent].reports
+    if trial.reports[: len(theirs)] == theirs:  # it went on where the parent ended, as nearly all do
+        return len(theirs)
     count = 0
     for mine, other in zip(trial.reports, theirs, strict=False):
         if mine != other:
@@ -48,7 +50,7 @@ class Standing:
         ``"running"``; ``"standing"``: its leg has ended and the next can follow; ``"failed"``; ``"over"``: the training
         itself has come to its end.
     level
-        How many steps of training it has at the end of its leg.
+        The steps of training after its leg; before it, where the leg has not ended or has failed.
     gain
         The score there, signed so that more is better; minus infinity where there is none.
     """
@@ -70,10 +72,13 @@ class Legs:
         Where each trial is, by its number.
     members
         How many members a population has.
+    is_founding
+        Whether the newest population lacks members that begin from nothing.
     """
 
     standings: Sequence[Standing]
     members: int
+    is_founding: bool
 
     @classmethod
     def of(cls, history: History, members: int, steps: int) -> Legs:
@@ -92,18 +97,18 @@ class Legs:
                 end = min(end, len(trial.reports))
             score = trial.reports[-1].get(aim.metric) if trial.reports else None
             gain = -math.inf if score is None else aim.gain(score)
-            level = len(trial.reports)
+            level, began = len(trial.reports), 0 if parent is None else parent.level
             kind: Kind
             if trial.state in ("running", "stopped"):
-                kind, level = "running", (parent.level if parent is not None else 0) + steps
+                kind, level = "running", began
             elif trial.state in ("complete", "halted") and own == steps and score is not None:
                 kind = "standing"
             elif trial.state == "complete":
                 kind = "over"
             else:
-                kind, level, gain = "failed", (parent.level if parent is not None else 0) + steps, -math.inf
+                kind, level, gain = "failed", began, -math.inf
             found.append(Standing(trial, cycle, kind, level, gain))
-        return cls(tuple(_ended(one, end) for one in found), members)
+        return cls(tuple(_ended(one, end) for one in found), members, founders == 0 or founders % members > 0)
 
     def levels(self, cycle: int) -> set[int]:
         """How far legs of that population went."""
@@ -137,9 +142,10 @@ class Legs:
         parent = self.standings[number]
         if parent in tips and parent.trial.params == one.trial.params:
             return parent
-        beside = [tip for tip in tips if tip.level == parent.level and tip.kind in ("standing", "failed")]
-        others = [tip for tip in beside if tip is not parent and tip.cycle == one.cycle] or failed
-        return min(others, key=lambda tip: (tip.gain, tip.trial.number), default=None)
+        weak = [tip for tip in tips if tip.level == parent.level and tip.kind == "standing" and tip is not parent]
+        weak += [tip for tip in failed if tip.level <= parent.level]
+        weak = [tip for tip in weak if tip.cycle == one.cycle]
+        return min(weak, key=lambda tip: (tip.gain, tip.trial.number), default=None)
 
 
 def _ended(one: Standing, end: float) -> Standing:

@@ -32,14 +32,16 @@ class Population:
     goes on with a member whose leg has ended, the least trained first. One that is in the lower quantile of all that
     came as far takes over the checkpoint of a random one in the upper quantile, and explores: each of its settings is
     drawn anew with probability ``resample``, or else moved by one of the ``factors``. The others go on as they were. A
-    member whose leg failed is replaced by one of the best. Where a training has come to its end, a new member begins.
+    member whose leg failed makes it again with the checkpoint of one of the best. Where all trainings have come to
+    their end, or there are more workers than members, another population begins.
 
     The objective is a generator that calls ``trial.load(model, optimizer)`` before its first step and
     ``trial.save(model, optimizer)`` before each ``yield``. Settings that change the shape of the net cannot move while
-    it trains: leave them out of the space. One that does not yield is searched at random. Nobody waits: with several
-    workers a member is compared with those that came as far by then. The settings of the best trial are those of its
-    last leg; what it was trained with before are those of its parents: ``study.plot("lineage")`` shows them, and
-    ``study.checkpoint(study.best)`` holds the net itself.
+    it trains: leave them out of the space. One that does not yield is searched at random. The sampler ends the legs
+    itself: it takes no ``early_stopping`` beside it. Nobody waits: with several workers a member is compared with those
+    that came as far by then. The settings of the best trial are those of its last leg; what it was trained with before
+    are those of its parents: ``study.plot("lineage")`` shows them, and ``study.checkpoint(study.best)`` holds the net
+    itself.
 
     Parameters
     ----------
@@ -108,9 +110,8 @@ class Population:
         """
         _check_hope(history)
         legs = Legs.of(history, self.members, self.steps)
-        tips = legs.tips()
-        free = [tip for tip in tips if tip.kind in ("standing", "failed")]
-        if len(tips) < self.members or not free:
+        free = [tip for tip in legs.tips() if tip.kind in ("standing", "failed")]
+        if legs.is_founding or not free:
             return self._founder(space, history, rng)
         turn = min(free, key=lambda tip: (tip.level, tip.trial.number))
         better = self._better(legs, turn)
@@ -134,8 +135,10 @@ class Population:
         for cycle in {tip.cycle for tip in tips}:
             levels = legs.levels(cycle)
             least = min(tip.level for tip in tips if tip.cycle == cycle)
+            if legs.is_founding and cycle == max(tip.cycle for tip in tips):
+                least = 0  # who still comes may take over from the very first
             for level in levels:
-                if level >= least or level == max(levels):
+                if level >= least:
                     cohort = legs.cohort(cycle, level)
                     # a rank can only fall while others come as far, the count can only rise
                     count = max(1, self._count(max(len(cohort), self.members)))
@@ -153,7 +156,7 @@ class Population:
         cohort = legs.cohort(turn.cycle, turn.level)
         if turn.kind == "failed":
             levels = legs.levels(turn.cycle)
-            cohort = cohort or (legs.cohort(turn.cycle, max(levels)) if levels else [])
+            cohort = cohort or (legs.cohort(turn.cycle, min(levels)) if levels else [])
             return cohort[: max(1, self._count(len(cohort)))]
         count = self._count(len(cohort))
         if not any(standing is turn for standing in cohort[len(cohort) - count :]):

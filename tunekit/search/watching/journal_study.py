@@ -12,7 +12,7 @@ from tunekit.core.history import History
 from tunekit.core.job import Work
 from tunekit.core.journal import JournalError
 from tunekit.core.locking import is_locked
-from tunekit.search.journaling import Reader, goal_of, space_of
+from tunekit.search.journal_lines import Reader, goal_of, space_of
 from tunekit.search.watching.watched_study import SECONDS_BETWEEN_LOOKS, Seen, WatchedStudy
 
 
@@ -68,7 +68,7 @@ class JournalStudy(WatchedStudy):
             self._space = space_of(contents.about["space"])
             self._history = History(goal_of(contents.about["goal"]))
             self.sampler_name = str(contents.about["sampler"])
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             why = text.printable(str(error)[:200])
             raise JournalError(f"{self.path} does not say what it is of: {why}") from error
         self._reader = Reader(self.path, self._space)
