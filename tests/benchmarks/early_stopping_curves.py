@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -111,7 +112,7 @@ def _speech() -> Any:
     # one of fewer than eight frames has some of them twice
     edges = [np.linspace(0, length, 9).astype(int) for length in lengths]
     slices = [
-        [recording[low : max(high, low + 1)].mean(axis=0) for low, high in zip(edge, edge[1:], strict=False)]
+        [recording[low : max(high, low + 1)].mean(axis=0) for low, high in pairwise(edge)]
         for recording, edge in zip(recordings, edges, strict=True)
     ]
     return _split(np.array(slices, dtype=np.float32).reshape(len(targets), -1), targets, 600)

@@ -7,6 +7,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -119,6 +120,7 @@ class ExecutorConformance(ABC):
         """Python's, numpy's and torch's generators are seeded for each trial, where no other one draws from them."""
         if not self.is_seeding:
             return
+        import_module("torch")  # a seed reaches the generators that are there when a trial begins
         here = Study(_drawing, _SPACE, sampler="random", seed=0)
         here.run(4)
         assert [trial.metrics for trial in self.run(_drawing, 4).trials] == [trial.metrics for trial in here.trials]

@@ -11,6 +11,7 @@ import os
 import queue
 import secrets
 import socket
+import sys
 import threading
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
@@ -49,6 +50,9 @@ class Ticket:
         Good for one worker: whoever comes second with it is refused, so that no executor runs a trial again silently.
     threads
         How many threads torch and BLAS have in the worker's process; None: as many as they have.
+    has_torch
+        Whether the run's process has read torch: then the worker does, before the trial, whose seed reaches only the
+        generators that are there.
     """
 
     address: tuple[str, int]
@@ -56,6 +60,7 @@ class Ticket:
     number: int
     token: str
     threads: int | None = 1
+    has_torch: bool = False
 
 
 @dataclass(slots=True)
@@ -124,7 +129,7 @@ class Hub:
                 self._listener = Listener((self._host, 0), backlog=128)
                 threading.Thread(target=self._accept, args=(self._listener,), daemon=True, name="tunekit-hub").start()
             host, port = self._listener.address
-        return Ticket((host, port), self._key, assignment.number, token, self.threads)
+        return Ticket((host, port), self._key, assignment.number, token, self.threads, "torch" in sys.modules)
 
     def here(self, assignment: Assignment) -> LineHere:
         """Open a desk for a trial of a worker in this process."""

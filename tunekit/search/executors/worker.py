@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from functools import cache, cached_property
+from importlib import import_module
 from multiprocessing.connection import Client, Connection
 from typing import Any, Protocol
 
@@ -203,6 +204,9 @@ def call_home(ticket: Ticket) -> RemoteLine | None:
 
     The process has as many threads for torch and BLAS from then on as the ticket says.
     """
+    if ticket.has_torch:
+        with suppress(ImportError):
+            import_module("torch")
     limit_threads(ticket.threads)
     try:
         link = Client(ticket.address, authkey=ticket.key)
