@@ -135,7 +135,7 @@ def test_halted_curves_are_told_apart_and_end_in_a_cross() -> None:
         reported((0.5, 0.8), (0.2,), (0.3, 0.7), ends={0: "complete", 1: "halted", 2: "complete"})
     )
     assert (data.best, data.halted, data.others) == ((0.5, 0.8), ((0.2,),), ((0.3, 0.7),))
-    assert data.title == "Trial 0 learned best; 1 halted early"
+    assert data.title == "Trial 0 learned best; 1 halted"
     _, (axes,) = theme.new_figure()
     curves.draw_curves(axes, data)
     crosses = [line.get_xydata().tolist() for line in axes.lines if line.get_marker() == "x"]  # type: ignore[union-attr]

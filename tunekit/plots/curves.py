@@ -78,7 +78,7 @@ def _title(history: History, running: list[Trial], halted: int) -> str:
         lead = "" if len(running) == 1 else f", ahead of {text.plural(len(running) - 1, 'other')} now"
         figure = text.number(ahead.reports[-1][aim.metric])
         return f"{_name(ahead)}: {figure} after {text.plural(len(ahead.reports), 'step')}{lead}"
-    early = f"; {halted} halted early" if halted else ""
+    early = f"; {halted} halted" if halted else ""
     if leader is not None and leader.reports:
         return f"{_name(leader)} learned {'' if len(history.goal.aims) == 1 else f'{aim.metric} '}best{early}"
     ended = [trial for trial in history if _curve(trial, aim.metric)]
