@@ -49,6 +49,7 @@ def training(epochs: int, cut_after: Sequence[int] = (), log: list[int] | None =
     cuts = list(cut_after)
 
     def train(lr: float, trial: Any) -> Iterator[float]:
+        torch.set_num_threads(1)  # as in a worker: sums in another order differ in the last digit
         model = net()
         optimizer = torch.optim.Adam(model.parameters(), lr)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)

@@ -205,7 +205,7 @@ def test_an_executor_is_the_callers_and_stays_open() -> None:
 
 @pytest.fixture
 def hub() -> Iterator[Hub]:
-    opened = Hub(Objective(lambda x: x, Space(**SPACE), ("score",)))
+    opened = Hub(Objective(lambda x: x, Space(**SPACE), ("score",)), threads=None)  # the worker is this process
     yield opened
     opened.close()
 

@@ -206,7 +206,7 @@ def test_scrambled_points_go_on_where_they_ended() -> None:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: resolve("gird"), "unknown sampler 'gird': the known ones are 'bayes', 'grid', 'random'"),
+        (lambda: resolve("gird"), "unknown sampler 'gird': the known ones are 'bayes', 'grid', 'population', 'random'"),
         (lambda: resolve(object()), "a name or an object with propose"),
         (lambda: Grid(points=0), "at least one value of each parameter: got points=0"),
         (lambda: Grid(points={"lr": True}), r"at least one value of each parameter: got points\['lr'\]=True"),

@@ -95,7 +95,7 @@ def test_a_point_that_fails_is_told_as_the_worst_and_the_search_goes_on() -> Non
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: tk.watch(black_box), "an optuna.Study or hyperopt's Trials: got black_box"),
+        (lambda: tk.watch(black_box), "an optuna.Study, hyperopt's Trials or the path of a journal: got black_box"),
         (lambda: tk.watch(optimizer(), black_box), "only an optuna study is watched with an objective: got black_box"),
         (lambda: tk.watch(BayesianOptimization(None, BOUNDS)), "made with f=None"),
         (lambda: tk.watch(optimizer(), init_points=-1), "whole number from 0: got -1"),

@@ -87,7 +87,7 @@ def test_ranges_that_move_make_one_space_and_a_reason_that_is_not_found_is_no_er
 
 
 def test_a_study_without_trials_gets_its_space_from_the_first() -> None:
-    study = tk.watch(optuna.create_study(), tune)
+    study = tk.watch(optuna.create_study(sampler=optuna.samplers.TPESampler(seed=0)), tune)
     assert repr(study) == "Study(tune; optuna, TPESampler). No trial yet."
     assert len(study.space) == 0
     study.run(3)

@@ -149,9 +149,11 @@ class Study(Asking):
             has.
         executor
             Where trials run: ``"threads"``, ``"processes"``; any ``concurrent.futures.Executor``; a
-            ``dask.distributed.Client``. None: here, or in processes where there are several workers.
+            ``dask.distributed.Client``. None: here, or in processes where there are several workers or a trial may have
+            to be killed.
         trial_timeout
-            Seconds after which a trial that has not ended has failed, pauses left out, or None.
+            Seconds after which a trial that has not ended has failed, pauses left out, or None. Its process is killed;
+            a thread cannot be, and is left alone.
         deterministic
             Whether several workers give the same study each time: trials begin in rounds of as many as there are
             workers, so a worker waits for the slowest of its round.

@@ -73,6 +73,7 @@ def open_dask(objective: Objective, client: Any, workers: int | None) -> DaskCre
 class _Flight:
     """A trial, the worker that it was given to, and dask's word on it."""
 
+    assignment: Assignment
     address: str
     future: Any
 
@@ -97,6 +98,8 @@ class DaskCrew:
         _ = self._hub.packed  # an objective that cannot travel is an error before anything begins
         self._flights: dict[int, _Flight] = {}
         self._waiting: deque[Assignment] = deque()
+        # trials that dask gave up before they had begun: a lost scheduler is not theirs to answer for
+        self._returned: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._closed = threading.Event()
         self._roll = threading.Thread(target=self._call_the_roll, daemon=True, name="tunekit-roll")
         self._roll.start()
@@ -152,8 +155,11 @@ class DaskCrew:
     def _place(self) -> None:
         """Give what waits to workers that have nothing, while there is a scheduler to give it through."""
         for number, flight in tuple(self._flights.items()):
-            if flight.address not in self._present and self._is_connected and self._hub.worker_of(number) is None:
-                self._hub.lose(number)  # it never began there
+            if flight.address not in self._present and self._is_connected:
+                self._returned.put(number)  # its worker has gone
+        with suppress(queue.Empty):
+            while True:
+                self._take_back(self._returned.get_nowait())
         busy = {flight.address for flight in self._flights.values()}
         free = [address for address in self._present if address not in busy]
         while self._waiting and free and self._is_connected:
@@ -162,7 +168,7 @@ class DaskCrew:
             future = self._client.submit(
                 work_off, ticket, workers=[address], allow_other_workers=False, pure=False, retries=0
             )
-            self._flights[assignment.number] = _Flight(address, future)
+            self._flights[assignment.number] = _Flight(assignment, address, future)
             future.add_done_callback(partial(self._done, assignment.number))
 
     @property
@@ -173,11 +179,22 @@ class DaskCrew:
         """What dask says of a trial: where that has begun, its own line says more, as dask may be what is lost."""
         if self._hub.worker_of(number) is not None:
             return
+        if future.status in ("cancelled", "lost"):
+            self._returned.put(number)
+            return
         why = None
         if future.status == "error":
             with suppress(Exception):
                 why = f"the worker died, or could not begin: {future.exception(timeout=1)}"
         self._hub.lose(number, why)
+
+    def _take_back(self, number: int) -> None:
+        """Have a trial that has not begun wait for another worker."""
+        flight = self._flights.get(number)
+        if flight is not None and self._hub.is_open(number) and self._hub.worker_of(number) is None:
+            self._hub.drop(number)
+            self._release(number, cancel=True)
+            self._waiting.appendleft(flight.assignment)
 
     def _release(self, number: int, *, cancel: bool) -> _Flight | None:
         flight = self._flights.pop(number, None)
