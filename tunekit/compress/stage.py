@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
 
-    from tunekit.compress.task import Task
+    from tunekit.compress.task import Runner, Task
+    from tunekit.core.events import Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class Stage:
         The PyTorch network. Whoever changes it copies it first.
     masks
         For each pruned parameter, by its name, a bool tensor of its shape: False where the weight stays zero.
+    clusters
+        For each parameter with shared weights, by its name, a uint8 tensor of its shape: equal numbers, equal weights.
     file
         The bytes of the ONNX file where the step that made the stage wrote it itself, as quantization does; None where
         the network says everything.
@@ -32,6 +35,7 @@ class Stage:
 
     network: Module
     masks: Mapping[str, Tensor] = field(default_factory=dict)
+    clusters: Mapping[str, Tensor] = field(default_factory=dict)
     file: bytes | None = None
     notes: tuple[str, ...] = ()
 
@@ -52,6 +56,11 @@ class Context:
         Seconds so far without pauses.
     file
         Called with a stage; returns the bytes of its ONNX file, written at most once.
+    original
+        The network that the recipe began with. Whoever changes it copies it first.
+    score
+        Called with a function that runs batches; a generator that yields after each chunk of the validation split and
+        returns the metric: higher is better.
     """
 
     task: Task
@@ -59,3 +68,5 @@ class Context:
     seed: int
     clock: Callable[[], float]
     file: Callable[[Stage], bytes]
+    original: Module
+    score: Callable[[Runner], Generator[Event, None, float]]

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from tunekit.compress.network import device_of
-from tunekit.compress.pruning import masks as zeros
 from tunekit.core import text
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
     from torch.nn import Module
 
+    from tunekit.compress.holding import Held
     from tunekit.compress.task import Task
+
+# Called with the network and a batch (x, y); returns a scalar tensor to go down.
+Loss = Callable[["Module", "Tensor", "Tensor"], "Tensor"]
 
 
 def epochs(
@@ -24,8 +27,10 @@ def epochs(
     count: int,
     *,
     learning_rate: float,
-    masks: Mapping[str, Tensor],
+    held: Held,
     generator: Generator,
+    loss_of: Loss | None = None,
+    before_batch: Callable[[float], None] | None = None,
 ) -> Iterator[tuple[int, float | None, float | None]]:
     """Train in place with Adam, its learning rate falling to zero along a cosine.
 
@@ -37,10 +42,15 @@ def epochs(
         How many epochs, 1 or more.
     learning_rate
         At the start, above 0.
-    masks
-        Applied after every step of the optimizer, so that no momentum brings a weight back.
+    held
+        The zeros and clusters; put back after every step of the optimizer, so that no momentum brings a weight back.
     generator
         Shuffles the batches.
+    loss_of
+        What is minimised; None: the task's loss of the network's outputs.
+    before_batch
+        Called with the share of all batches that is done, 0 to below 1; may change the weights and what is held. Where
+        the number of batches is not known it is called with the share of the epochs.
 
     Yields
     ------
@@ -62,6 +72,7 @@ def epochs(
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
     if not parameters:
         raise ValueError("a network to train has a parameter with requires_grad=True: this one has none; unfreeze some")
+    minimised = loss_of or (lambda trained, x, y: task.loss(trained(x), y))
     optimizer = torch.optim.Adam(parameters, lr=learning_rate)
     device, batches = device_of(network), task.train.steps
     for epoch in range(count):
@@ -71,14 +82,17 @@ def epochs(
             if len(x) == 1 and step > 1:
                 continue  # what is left over at the end: a BatchNorm layer cannot train on one example
             # the rate of a step is that of its beginning: the last one would be done with a rate of zero
-            before = min(1.0, (step - 1) / batches) if batches else 0.0
+            done = (epoch + (min(1.0, (step - 1) / batches) if batches else 0.0)) / count
+            if before_batch is not None:
+                before_batch(done)
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate * _cosine((epoch + before) / count)
+                group["lr"] = learning_rate * _cosine(done)
             optimizer.zero_grad()
-            loss = task.loss(network(x.to(device)), y.to(device))
+            loss = minimised(network, x.to(device), y.to(device))
             loss.backward()
+            held.join_gradients(network)
             optimizer.step()
-            zeros.apply(network, masks)
+            held.restore(network)
             losses.append(loss.item())
             if not math.isfinite(losses[-1]):
                 raise ValueError(
@@ -89,8 +103,8 @@ def epochs(
         yield epoch, 1.0, sum(losses) / len(losses)
 
 
-def own_loop(network: Module, task: Task, count: int, masks: Mapping[str, Tensor]) -> Iterator[None]:
-    """Train with the task's own loop, the zeros restored each time it yields and at its end.
+def own_loop(network: Module, task: Task, count: int, held: Held) -> Iterator[None]:
+    """Train with the task's own loop; zeros and clusters are put back each time it yields and at its end.
 
     Raises
     ------
@@ -109,11 +123,11 @@ def own_loop(network: Module, task: Task, count: int, masks: Mapping[str, Tensor
         )
     try:
         for _ in loop:
-            zeros.apply(network, masks)
+            held.restore(network)
             yield None
     finally:
         loop.close()
-        zeros.apply(network, masks)
+        held.restore(network)
 
 
 def _cosine(done: float) -> float:

@@ -21,9 +21,10 @@ from tunekit.core.job import StopRequested, Work
 
 if TYPE_CHECKING:
     from torch import Tensor
+    from torch.nn import Module
 
     from tunekit.compress.recipe import Step
-    from tunekit.compress.task import Task
+    from tunekit.compress.task import Runner, Task
 
 # Each cell of the table is timed this long, all of them together no longer than that.
 _SECONDS_A_CELL = 0.15
@@ -88,7 +89,7 @@ class Workshop:
         began = clock()
         try:
             yield TrialStarted(number, params, seed)
-            context = Context(self.task, number, seed, clock, self._file)
+            context = Context(self.task, number, seed, clock, self._file, self._original(stage), self._scored)
             made, metrics = yield from own_stream(self._make(step, stage, recipe, context), seed)
         except StopRequested:
             yield TrialEnded(number, "stopped", {}, clock() - began)
@@ -118,6 +119,18 @@ class Workshop:
         self.validation_count = len(answers.targets)
         facts = facts_of(stage.network, file, self.task, self.task.score(answers), self.sample)
         return Made(stage, file, recipe), facts.metrics
+
+    def _original(self, stage: Stage) -> Module:
+        return self.made[0].stage.network if 0 in self.made else stage.network
+
+    def _scored(self, run: Runner) -> Generator[Event, None, float]:
+        found = None
+        for found in self.task.answers(run):
+            if found is None:
+                yield Progressed("Scoring on the validation split")
+        if found is None:
+            raise ValueError("a split holds at least one example: validation is empty")
+        return self.task.value(found)
 
     def _file(self, stage: Stage) -> bytes:
         if stage.file is not None:
