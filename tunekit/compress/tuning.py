@@ -1,4 +1,4 @@
-"""Training inside a step of a recipe: events for the panel, a score after each epoch, the task's own loop if it has one."""
+"""Training inside a step: events for the panel, a score after each epoch, the task's own loop if it has one."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _built_in(
     )
     for epoch, fraction, loss in loop:
         if loss is not None:
-            score = yield from context.score(runner(network))
+            score = yield from _scored(network, context, f"{doing}, epoch {epoch + 1} of {count}", (epoch + 1) / count)
             metrics = {context.task.metric_name: score, "loss": loss}
             words = f": {context.task.metric_name} {text.number(score)} after epoch {epoch + 1}"
             yield TrialReported(context.number, metrics)
@@ -120,5 +120,17 @@ def _own(
         for _ in own_loop(network, context.task, part, held):
             step += 1
             yield Progressed(f"{doing} with {text.value(context.task.fit)}, step {step}")
-        score = yield from context.score(runner(network))
+        score = yield from _scored(network, context, doing, (epoch + 1) / len(parts))
         yield TrialReported(context.number, {context.task.metric_name: score})
+
+
+def _scored(network: Module, context: Context, doing: str, done: float) -> Generator[Event, None, float]:
+    """Score on the validation split; while that goes on, the bar stays where it is."""
+    scoring = context.score(runner(network))
+    while True:
+        try:
+            next(scoring)
+        except StopIteration as end:
+            score: float = end.value
+            return score
+        yield Progressed(f"{doing}: scoring", _TRAINING * done)
