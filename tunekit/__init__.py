@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tunekit.compress.pruning.criteria import criteria
     from tunekit.compress.pruning.prune import Prune
     from tunekit.compress.quantization.quantize import Quantize
+    from tunekit.compress.sharing import Share
     from tunekit.compress.task import Task
     from tunekit.search.parameters import Choice, Float, Int
     from tunekit.search.samplers.population import Population
@@ -39,6 +40,7 @@ _HOMES = {
     "Population": "tunekit.search.samplers.population",
     "Prune": "tunekit.compress.pruning.prune",
     "Quantize": "tunekit.compress.quantization.quantize",
+    "Share": "tunekit.compress.sharing",
     "Space": "tunekit.search.space",
     "Study": "tunekit.search.study",
     "Task": "tunekit.compress.task",
@@ -60,6 +62,7 @@ __all__ = [
     "Population",
     "Prune",
     "Quantize",
+    "Share",
     "Space",
     "Study",
     "Task",

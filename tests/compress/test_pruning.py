@@ -4,12 +4,13 @@ import pytest
 import torch
 from torch import nn
 
-from tests.compress.nets import Tied, build, digits, tiny
+from tests.compress.nets import Tied, build, digits, state, tiny
 from tunekit.compress.compression import Compression
 from tunekit.compress.fine_tune import FineTune
+from tunekit.compress.layers import prunable
 from tunekit.compress.network import copied
 from tunekit.compress.pruning import criteria, masks
-from tunekit.compress.pruning.layers import prunable
+from tunekit.compress.pruning.evidence import Evidence
 from tunekit.compress.pruning.prune import Prune
 
 
@@ -126,8 +127,8 @@ def test_an_embedding_is_pruned_by_name_only() -> None:
 
 def test_a_criterion_of_ones_own() -> None:
     @criteria.register("largest first")
-    def largest_first(weights, generator):  # type: ignore[no-untyped-def]
-        return [-weight.abs() for weight in weights]
+    def largest_first(evidence):  # type: ignore[no-untyped-def]
+        return [-weight.abs() for weight in evidence.weights]
 
     lab = Compression(net(), tiny())
     lab.run([Prune(0.5, criterion="largest first")])
@@ -139,12 +140,12 @@ def test_a_criterion_of_ones_own() -> None:
 
 def test_a_criterion_that_gives_nonsense_fails_with_words() -> None:
     @criteria.register("nonsense")
-    def nonsense(weights, generator):  # type: ignore[no-untyped-def]
-        return [weight.sum() for weight in weights]
+    def nonsense(evidence):  # type: ignore[no-untyped-def]
+        return [weight.sum() for weight in evidence.weights]
 
     @criteria.register("nan")
-    def nan(weights, generator):  # type: ignore[no-untyped-def]
-        return [weight * torch.nan for weight in weights]
+    def nan(evidence):  # type: ignore[no-untyped-def]
+        return [weight * torch.nan for weight in evidence.weights]
 
     lab = Compression(net(), tiny())
     assert "a criterion gives each weight a score" in repr(lab.run([Prune(0.5, criterion="nonsense")]))
@@ -192,3 +193,138 @@ def test_a_parametrized_net_is_copied_with_plain_weights_and_stays_as_it_is() ->
     assert share_of_zeros(lab[2].model()) == pytest.approx(0.5, abs=0.01)
     assert parametrize.is_parametrized(model[0])
     assert torch.equal(model(x), before)
+
+
+class TestCriteria:
+    @pytest.mark.parametrize("name", criteria.criteria)
+    @pytest.mark.parametrize("kind", ["mlp", "conv", "lstm", "gru"])
+    def test_every_one_scores_every_weight_and_leaves_the_net_as_it_is(self, name: str, kind: str) -> None:
+        if name in ("nonsense", "nan"):
+            pytest.skip("made to fail, by the tests above")
+        network = build(kind).eval()
+        before = state(network)
+        weights = prunable(network)
+        evidence = Evidence(network, weights, digits(), torch.Generator().manual_seed(0))
+        scores = criteria.score(name, evidence)
+        assert [one.shape for one in scores] == [weight.shape for weight in weights.values()]
+        assert state(network) == before
+        assert all(parameter.grad is None for parameter in network.parameters())
+
+    def test_taylor_is_what_the_loss_loses_to_first_order(self) -> None:
+        torch.manual_seed(0)
+        network, task = nn.Linear(16, 4), tiny(batch_size=64)
+        evidence = Evidence(network, prunable(network), task, torch.Generator().manual_seed(0))
+        (score,) = criteria.score("taylor", evidence)
+        x, y = task.train.head(64), next(iter(task.batches(torch.Generator().manual_seed(0))))[1]
+        order = torch.randperm(64, generator=torch.Generator().manual_seed(0))
+        task.loss(network(x[order]), y).backward()
+        assert network.weight.grad is not None
+        assert torch.allclose(score.float(), (network.weight * network.weight.grad).abs(), atol=1e-6)
+
+    def test_activation_sees_which_inputs_are_dead(self) -> None:
+        network, task = nn.Linear(16, 4), tiny()
+        x, y = task.train.head(64).clone(), torch.arange(64) % 4
+        x[:, :8] = 0
+        lab = Compression(network, tiny(train=(x, y)))
+        lab.run([Prune(0.5, criterion="activation"), Prune(0.5, criterion="activation-zeros")])
+        for number in (1, 2):
+            pruned = lab[number].model()
+            assert bool((next(pruned.parameters())[:, :8] == 0).all())
+
+    @pytest.mark.parametrize(
+        ("layer", "shape"),
+        [
+            (nn.Conv2d(4, 6, 3, groups=2, bias=False), (2, 4, 8, 8)),
+            (nn.Conv1d(4, 4, 3, groups=4, bias=False), (2, 4, 8)),
+            (nn.ConvTranspose2d(4, 6, 3, bias=False), (2, 4, 5, 5)),
+        ],
+        ids=["grouped", "depthwise", "transposed"],
+    )
+    def test_what_flows_into_a_convolution_is_told_by_its_channel(
+        self, layer: nn.Module, shape: tuple[int, ...]
+    ) -> None:
+        x = torch.zeros(shape) + torch.arange(4.0).reshape(1, 4, *(1,) * (len(shape) - 2))
+        task = tiny(
+            train=(x, torch.zeros(len(x))), validation=(x, torch.zeros(len(x))), loss=lambda output, y: output.sum()
+        )
+        evidence = Evidence(layer, dict(layer.named_parameters()), task, torch.Generator())
+        seen = evidence.inputs[0].expand(layer.weight.shape)  # type: ignore[arg-type]
+        if isinstance(layer, nn.ConvTranspose2d):
+            assert [float(row.mean()) for row in seen] == [0, 1, 2, 3]
+        elif layer.groups == 2:
+            assert [row[:, 0, 0].tolist() for row in seen] == [[0, 1]] * 3 + [[2, 3]] * 3
+        else:
+            assert [float(row.mean()) for row in seen] == [0, 1, 2, 3]
+
+
+class TestSchedules:
+    @pytest.mark.parametrize("schedule", ["one-shot", "iterative", "cubic"])
+    def test_the_amount_is_reached_and_the_zeros_stay(self, schedule: str) -> None:
+        lab = Compression(build("conv"), digits())
+        lab.run([Prune(0.9, epochs=3, schedule=schedule), FineTune(epochs=1)])  # type: ignore[arg-type]
+        assert len(lab.trials[1].reports) == 3
+        for number in (1, 2):
+            assert share_of_zeros(lab[number].model()) == pytest.approx(0.9, abs=0.005)
+
+    def test_iterative_takes_some_before_each_epoch(self) -> None:
+        seen = []
+
+        def loss(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+            seen.append(share_of_zeros(current[0]))
+            return nn.functional.cross_entropy(outputs, targets)
+
+        current: list[nn.Module] = []
+
+        class Watched(nn.Sequential):
+            def forward(self, x: torch.Tensor) -> torch.Tensor:
+                current[:] = [self]
+                return self[2](self[1](self[0](x)))  # type: ignore[no-any-return]
+
+        model = Watched(nn.Linear(16, 40), nn.ReLU(), nn.Linear(40, 4))
+        lab = Compression(model, tiny(loss=loss))
+        lab.run([Prune(0.75, epochs=2, schedule="iterative")])
+        assert [round(share, 2) for share in seen] == [0.5, 0.75]
+
+    def test_a_loop_of_ones_own_prunes_epoch_by_epoch(self) -> None:
+        def fit(model, task, epochs):  # type: ignore[no-untyped-def]
+            calls.append((epochs, round(share_of_zeros(model), 2)))
+            yield
+
+        calls: list[tuple[int, float]] = []
+        lab = Compression(net(), tiny(fit=fit))
+        lab.run([Prune(0.6, epochs=3)])
+        assert [epochs for epochs, _ in calls] == [1, 1, 1]
+        assert [share for _, share in calls] == sorted(share for _, share in calls)
+        assert share_of_zeros(lab[1].model()) == pytest.approx(0.6, abs=0.005)
+
+
+def test_each_layer_loses_the_same_share_where_asked() -> None:
+    lab = Compression(build("conv"), digits())
+    lab.run([Prune(0.5, scope="layer")])
+    assert [share_of_zeros(lab[1].model(), name) for name in ("0", "4", "9")] == pytest.approx([0.5] * 3, abs=0.01)
+
+
+def test_layers_are_left_out_by_name() -> None:
+    lab = Compression(net(), tiny())
+    lab.run([Prune(0.5, exclude=("3",))])
+    assert share_of_zeros(lab[1].model(), "3") == 0
+    with pytest.raises(ValueError, match=r"exclude= names layers of the model: '4' is none"):
+        lab.run([Prune(0.5, exclude=("4",))])
+    with pytest.raises(ValueError, match="at least one layer is left"):
+        lab.run([Prune(0.5, exclude=("0", "3"))])
+
+
+@pytest.mark.parametrize("kind", ["mlp", "conv", "gru"])
+def test_two_of_four(kind: str) -> None:
+    lab = Compression(build(kind), digits())
+    lab.run([Prune(0.5, pattern="2:4", epochs=1)])
+    for weight in prunable(lab[1].model()).values():
+        whole = weight.shape[1] // 4 * 4
+        blocks = weight[:, :whole].movedim(1, -1).unflatten(-1, (-1, 4)) if whole else torch.zeros(1, 4)
+        assert bool(((blocks == 0).sum(-1) >= 2).all()) or not whole
+
+
+def test_a_pattern_needs_that_many_inputs() -> None:
+    model = nn.Sequential(nn.Linear(16, 2), nn.ReLU(), nn.Linear(2, 4))
+    with pytest.raises(ValueError, match="no layer of Sequential has 32"):
+        Compression(model, tiny()).run([Prune(0.5, pattern="16:32")])

@@ -54,7 +54,7 @@ def test_a_step_is_written_as_it_is_typed(step: Any) -> None:
         ),
         (
             '{"format": "tunekit recipe", "version": 1, "steps": [{"step": "prune", "amuont": 1}]}',
-            "has no setting 'amuont': the known ones are 'amount', 'criterion', 'layers'",
+            "has no setting 'amuont': the known ones are 'amount', 'criterion', 'epochs'",
         ),
         ('{"format": "tunekit recipe", "version": 1, "steps": [{"step": "prune"}]}', "missing 1 required"),
         ('{"format": "tunekit recipe", "version": 1, "steps": [{"step": "prune", "amount": 2}]}', "got 2"),
@@ -74,7 +74,12 @@ def test_json_that_is_no_recipe(source: str, words: str) -> None:
         (lambda: Prune(float("nan")), ValueError, ["got nan"]),
         (lambda: Prune("half"), TypeError, ["is a number", "'half'"]),  # type: ignore[arg-type]
         (lambda: Prune(True), TypeError, ["is a number", "True"]),
-        (lambda: Prune(0.5, criterion="taylor"), ValueError, ["unknown criterion 'taylor'", "'magnitude'", "'random'"]),
+        (lambda: Prune(0.5, criterion="tailor"), ValueError, ["unknown criterion 'tailor'", "'taylor'", "'random'"]),
+        (lambda: Prune(0.5, scope="all"), ValueError, ["unknown scope 'all'", "'global'"]),  # type: ignore[arg-type]
+        (lambda: Prune(0.5, schedule="cubic"), ValueError, ["has no epochs", "epochs=5"]),
+        (lambda: Prune(0.5, epochs=1, schedule="slow"), ValueError, ["unknown schedule 'slow'"]),  # type: ignore[arg-type]
+        (lambda: Prune(0.5, pattern="4:2"), ValueError, ['such as "2:4"', "'4:2'"]),
+        (lambda: Prune(0.8, pattern="2:4"), ValueError, ["2 of 4", "0.8", "Prune(0.5, pattern='2:4')"]),
         (lambda: Prune(0.5, layers="0"), TypeError, ["list of names", "'0'"]),  # type: ignore[arg-type]
         (lambda: Prune(0.5, layers=[]), ValueError, ["at least one layer"]),  # type: ignore[arg-type]
         (lambda: FineTune(epochs=0), ValueError, ["at least one epoch", "epochs=0", "leave the step out"]),
@@ -113,7 +118,7 @@ class Unknown:
             ValueError,
             ["'haed' is no layer", "'body', 'head'", "did you mean 'head'?"],
         ),
-        ([Prune(0.5, layers=("norm",))], ValueError, ["'norm' has no weights to prune", "'body', 'head'"]),
+        ([Prune(0.5, layers=("norm",))], ValueError, ["'norm' has no such weights", "'body', 'head'"]),
     ],
 )
 def test_a_recipe_that_cannot_be_run_is_refused_before_any_work(

@@ -17,11 +17,13 @@ from tunekit.compress.compression import Compression
 from tunekit.compress.fine_tune import FineTune
 from tunekit.compress.pruning.prune import Prune
 from tunekit.compress.quantization.quantize import Quantize
+from tunekit.compress.sharing import Share
 
 EXAMPLES: dict[str, recipes.Step] = {
     "prune": Prune(0.7),
     "fine-tune": FineTune(epochs=1),
     "quantize": Quantize(),
+    "share": Share(3, epochs=1),
 }
 NETS = ["mlp", "conv", "lstm"]
 
@@ -105,7 +107,7 @@ class TestStep:
 def test_the_amount_is_reached(net: str) -> None:
     lab, rows, *_ = ran(net)
     network = lab[rows["prune"][0]].model()
-    from tunekit.compress.pruning.layers import prunable
+    from tunekit.compress.layers import prunable
 
     weights = list(prunable(network).values())
     zero = sum(int((weight == 0).sum()) for weight in weights) / sum(weight.numel() for weight in weights)

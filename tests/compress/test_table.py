@@ -73,8 +73,8 @@ def test_colours_come_from_the_theme(lab: Compression) -> None:
 
 def test_what_a_person_named_is_escaped() -> None:
     @criteria.register("<b>&</b>")
-    def bold(weights, generator):  # type: ignore[no-untyped-def]
-        return [weight.abs() for weight in weights]
+    def bold(evidence):  # type: ignore[no-untyped-def]
+        return [weight.abs() for weight in evidence.weights]
 
     lab = Compression(nn.Linear(16, 4), tiny())
     lab.run([Prune(0.5, criterion="<b>&</b>")])

@@ -22,14 +22,14 @@ class Held:
     masks
         For each pruned parameter, by its name, a bool tensor of its shape: False where the weight stays zero.
     clusters
-        For each shared parameter, by its name, a uint8 tensor of its shape: weights with the same number stay equal.
+        For each shared parameter, by its name, an int16 tensor of its shape: weights with the same number stay equal.
 
     Examples
     --------
     >>> import torch
     >>> layer = torch.nn.Linear(3, 1, bias=False)
     >>> _ = layer.weight.data.copy_(torch.tensor([[1.0, 1.0, 5.0]]))
-    >>> held = Held(clusters={"weight": torch.tensor([[0, 0, 1]], dtype=torch.uint8)})
+    >>> held = Held(clusters={"weight": torch.tensor([[0, 0, 1]], dtype=torch.int16)})
     >>> layer(torch.tensor([[1.0, 2.0, 3.0]])).backward()
     >>> held.join_gradients(layer)
     >>> layer.weight.grad.tolist()
@@ -57,6 +57,15 @@ class Held:
             if gradient is not None:
                 gradient.copy_(_sums(gradient, numbers)[numbers.long()])
 
+    def prune(self, network: Module, masks: Mapping[str, Tensor]) -> None:
+        """Hold new zeros too, in place; a weight that becomes zero leaves its cluster for that of the zeros."""
+        self.masks = {**self.masks, **masks}
+        self.clusters = {
+            name: _without(numbers, masks[name]) if name in masks else numbers
+            for name, numbers in self.clusters.items()
+        }
+        self.restore(network)
+
     def restore(self, network: Module) -> None:
         """Put zeros and common values back, in place, after an optimizer's step or a stranger's."""
         import torch
@@ -75,8 +84,18 @@ class Held:
                     weight.copy_(common)
 
 
+def _without(numbers: Tensor, mask: Tensor) -> Tensor:
+    """Put the masked weights into one cluster of their own."""
+    import torch
+
+    apart: Tensor = numbers.masked_fill(~mask, int(numbers.max()) + 1)
+    renumbered: Tensor = torch.unique(apart, return_inverse=True)[1]
+    return renumbered.reshape(numbers.shape).to(torch.int16)
+
+
 def _sums(values: Tensor, numbers: Tensor) -> Tensor:
     """Sum the values of each cluster, in double precision: shape (clusters,)."""
     import torch
 
-    return torch.bincount(numbers.flatten().long(), weights=values.detach().double().flatten()).to(values.device)
+    sums: Tensor = torch.bincount(numbers.flatten().long(), weights=values.detach().double().flatten())
+    return sums

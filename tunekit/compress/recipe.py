@@ -48,10 +48,10 @@ def known_steps() -> Registry[Callable[..., Step]]:
     Examples
     --------
     >>> list(known_steps())
-    ['fine-tune', 'prune', 'quantize']
+    ['fine-tune', 'prune', 'quantize', 'share']
     """
     # the modules register themselves; they are read when the first name is looked up
-    from tunekit.compress import fine_tune  # noqa: F401
+    from tunekit.compress import fine_tune, sharing  # noqa: F401
     from tunekit.compress.pruning import prune  # noqa: F401
     from tunekit.compress.quantization import quantize  # noqa: F401
 
@@ -78,7 +78,10 @@ def typed(step: Any, *positional: str) -> str:
 
 
 def to_records(recipe: Sequence[Step]) -> list[dict[str, Any]]:
-    """Return the steps as dicts of plain values, each with its registered name under ``"step"``."""
+    """Return the steps as dicts of plain values, each with its registered name under ``"step"``.
+
+    What is as by default is left out: a default that changes is a new version of the format.
+    """
     return [{"step": _name_of(step), **_values(step)} for step in recipe]
 
 
@@ -94,8 +97,7 @@ def to_json(recipe: Sequence[Step]) -> str:
     --------
     >>> from tunekit.compress.pruning.prune import Prune
     >>> to_json([Prune(0.8)])
-    '{"format": "tunekit recipe", "version": 1, "steps": [{"step": "prune", "amount": 0.8, "criterion": "magnitude", \
-"layers": null}]}'
+    '{"format": "tunekit recipe", "version": 1, "steps": [{"step": "prune", "amount": 0.8}]}'
     """
     return json.dumps({"format": FORMAT, "version": VERSION, "steps": to_records(recipe)})
 
@@ -197,6 +199,8 @@ def _name_of(step: Step) -> str:
 
 
 def _values(step: Step) -> Mapping[str, Any]:
-    kept: list[Field[Any]] = list(fields(step))
+    kept: list[Field[Any]] = [
+        one for one in fields(step) if one.default is MISSING or getattr(step, one.name) != one.default
+    ]
     values = {field.name: getattr(step, field.name) for field in kept}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}

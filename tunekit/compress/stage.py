@@ -25,7 +25,7 @@ class Stage:
     masks
         For each pruned parameter, by its name, a bool tensor of its shape: False where the weight stays zero.
     clusters
-        For each parameter with shared weights, by its name, a uint8 tensor of its shape: equal numbers, equal weights.
+        For each parameter with shared weights, by its name, an int16 tensor of its shape: equal numbers, equal weights.
     file
         The bytes of the ONNX file where the step that made the stage wrote it itself, as quantization does; None where
         the network says everything.

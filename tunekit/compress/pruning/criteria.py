@@ -1,12 +1,12 @@
 """Criteria: which weights matter least.
 
-A criterion is a function of the weights and a generator that returns a score for each weight; the lowest go first. A
-criterion of your own is one function:
+A criterion is a function of the `Evidence` that returns a score for each weight; the lowest go first. A criterion of
+your own is one function:
 
 >>> import torch
 >>> @register("relative")
-... def relative(weights, generator):
-...     return [weight.abs() / weight.abs().mean() for weight in weights]
+... def relative(evidence):
+...     return [weight.abs() / weight.abs().mean() for weight in evidence.weights]
 """
 
 from __future__ import annotations
@@ -17,48 +17,79 @@ from typing import TYPE_CHECKING
 from tunekit.core.registry import Registry
 
 if TYPE_CHECKING:
-    from torch import Generator, Tensor
+    from torch import Tensor
 
-Criterion = Callable[["Sequence[Tensor]", "Generator"], "Sequence[Tensor]"]
+    from tunekit.compress.pruning.evidence import Evidence
+
+Criterion = Callable[["Evidence"], "Sequence[Tensor]"]
 
 criteria: Registry[Criterion] = Registry("criterion")
 register = criteria.register
 
 
 @register("magnitude")
-def magnitude(weights: Sequence[Tensor], generator: Generator) -> list[Tensor]:
+def magnitude(evidence: Evidence) -> list[Tensor]:
     """Score a weight by its size.
 
     References
     ----------
     Han, Pool, Tran and Dally, "Learning both Weights and Connections for Efficient Neural Networks", NeurIPS 2015.
-
-    Examples
-    --------
-    >>> import torch
-    >>> magnitude([torch.tensor([-2.0, 1.0])], torch.Generator())[0].tolist()
-    [2.0, 1.0]
     """
-    return [weight.abs() for weight in weights]
+    return [weight.abs() for weight in evidence.weights]
 
 
 @register("random")
-def random(weights: Sequence[Tensor], generator: Generator) -> list[Tensor]:
-    """Score a weight by chance: what any other criterion has to beat.
+def random(evidence: Evidence) -> list[Tensor]:
+    """Score a weight by chance: what any other criterion has to beat."""
+    import torch
 
-    Examples
-    --------
-    >>> import torch
-    >>> random([torch.zeros(2, 3)], torch.Generator().manual_seed(0))[0].shape
-    torch.Size([2, 3])
+    return [torch.rand(weight.shape, generator=evidence.generator).to(weight.device) for weight in evidence.weights]
+
+
+@register("activation")
+def activation(evidence: Evidence) -> list[Tensor]:
+    """Score a weight by its size times the mean size of the activations that it is multiplied with.
+
+    References
+    ----------
+    Sun, Liu, Bair and Kolter, "A Simple and Effective Pruning Approach for Large Language Models", ICLR 2024 (there
+    with the root of the mean square).
+    """
+    return [weight.abs() * seen for weight, seen in zip(evidence.weights, evidence.inputs, strict=True)]
+
+
+@register("activation-zeros")
+def activation_zeros(evidence: Evidence) -> list[Tensor]:
+    """Score a weight by its size times the share of activations it is multiplied with that are not zero.
+
+    References
+    ----------
+    Hu, Peng, Tai and Tang, "Network Trimming: A Data-Driven Neuron Pruning Approach towards Efficient Deep
+    Architectures", 2016 (the average percentage of zeros, APoZ, of whole neurons).
+    """
+    return [weight.abs() * (1 - zeros) for weight, zeros in zip(evidence.weights, evidence.input_zeros, strict=True)]
+
+
+@register("taylor")
+def taylor(evidence: Evidence) -> list[Tensor]:
+    """Score a weight by how the loss changes without it, to first order: the root of the sum of (weight x gradient)².
+
+    References
+    ----------
+    Molchanov, Mallya, Tyree, Frosio and Kautz, "Importance Estimation for Neural Network Pruning", CVPR 2019,
+    equation 8.
     """
     import torch
 
-    return [torch.rand(weight.shape, generator=generator).to(weight.device) for weight in weights]
+    sums = [torch.zeros_like(weight, dtype=torch.float64) for weight in evidence.weights]
+    for gradients in evidence.gradients():
+        for total, weight, gradient in zip(sums, evidence.weights, gradients, strict=True):
+            total += (weight * gradient).double() ** 2
+    return [total.sqrt() for total in sums]
 
 
-def score(name: str, weights: Sequence[Tensor], generator: Generator) -> list[Tensor]:
-    """Score all weights by the criterion of that name.
+def score(name: str, evidence: Evidence) -> list[Tensor]:
+    """Score all weights by the criterion of that name: for each tensor one of its shape.
 
     Raises
     ------
@@ -68,13 +99,19 @@ def score(name: str, weights: Sequence[Tensor], generator: Generator) -> list[Te
     import torch
 
     with torch.no_grad():
-        scores = list(criteria[name](weights, generator))
+        scores = list(criteria[name](evidence))
+    wanted = [tuple(weight.shape) for weight in evidence.weights]
     shapes = [tuple(getattr(one, "shape", ())) for one in scores]
-    if shapes != [tuple(weight.shape) for weight in weights]:
+    if evidence.granularity == "channels":
+        shapes = [
+            whole if shape == (whole[0], *(1,) * (len(whole) - 1)) else shape
+            for shape, whole in zip(shapes, wanted, strict=False)
+        ] + shapes[len(wanted) :]
+    if shapes != wanted:
         raise ValueError(
             f"a criterion gives each weight a score: {name!r} returned tensors of shape {shapes} for weights of shape "
-            f"{[tuple(weight.shape) for weight in weights]}"
+            f"{wanted}"
         )
     if not all(bool(torch.isfinite(one).all()) for one in scores):
         raise ValueError(f"a criterion gives finite scores: {name!r} gave NaN or infinity; are the weights finite?")
-    return scores
+    return [one.expand(weight.shape) for one, weight in zip(scores, evidence.weights, strict=True)]
