@@ -74,7 +74,7 @@ def test_the_common_gradient_is_that_of_the_value() -> None:
         train=(x, y), validation=(x, y), loss=nn.functional.mse_loss, metric=lambda o, t: -float(((o - t) ** 2).mean())
     )
     lab = Compression(model, task)
-    lab.run([Share(2), FineTune(epochs=200, learning_rate=0.05)])
+    lab.run([Share(2), FineTune(epochs=100, learning_rate=0.2)])
     weight = lab[2].model().get_parameter("weight").detach()
     best = (x.sum(1) * y[:, 0]).sum() / (x.sum(1) ** 2).sum()  # least squares for w (x1 + x2 + x3) = y
     assert len(weight.unique()) == 1
