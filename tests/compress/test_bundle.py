@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-import io
 import json
 import os
-import zipfile
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import onnx
 import pytest
@@ -13,11 +14,14 @@ import torch
 from torch import nn
 
 from tests.compress.nets import Tied, build, digits, facts, tiny
+from tunekit.compress import bundle_file
 from tunekit.compress.bundle import load
+from tunekit.compress.coding.tensors import encode
 from tunekit.compress.compression import Compression
 from tunekit.compress.fine_tune import FineTune
 from tunekit.compress.pruning.prune import Prune
 from tunekit.compress.quantization.quantize import Quantize
+from tunekit.compress.sharing import Share
 
 
 @pytest.fixture(scope="module")
@@ -81,8 +85,9 @@ def test_tied_weights_are_stored_once_and_come_back_tied(tmp_path: Path) -> None
     lab = Compression(Tied(), tiny())
     lab.run([Prune(0.5)])
     lab[1].save(tmp_path / "tied.tunekit")
-    with zipfile.ZipFile(tmp_path / "tied.tunekit") as archive:
-        assert archive.getinfo("weights.safetensors").file_size < 2 * 16 * 16 * 4
+    header, _, _ = parts((tmp_path / "tied.tunekit").read_bytes())
+    assert [name for name, *_ in header["weights"]] == ["first.weight", "first.bias", "second.bias"]
+    assert header["aliases"] == {"second.weight": "first.weight"}
     filled = load(tmp_path / "tied.tunekit", model=Tied())
     assert isinstance(filled, Tied)
     assert filled.first.weight is filled.second.weight
@@ -118,64 +123,80 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         load(tmp_path / "net.tunekit")
 
 
-def contents(data: bytes) -> dict[str, bytes]:
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
+def parts(data: bytes) -> tuple[dict[str, Any], bytes, bytes]:
+    """The header, the graph and the weights of a bundle."""
+    _, _, _, length = struct.unpack_from("<7sBII", data)
+    packed, weights = data[16 : 16 + length], data[16 + length :]
+    head = zlib.decompress(packed)
+    (size,) = struct.unpack_from("<I", head)
+    return json.loads(head[4 : 4 + size]), head[4 + size :], weights
 
 
-def packed(parts: dict[str, bytes], kind: int = zipfile.ZIP_STORED) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", kind) as archive:
-        for name, part in parts.items():
-            archive.writestr(name, part)
-    return file.getvalue()
+def joined(words: bytes, graph: bytes, weights: bytes, version: int = 1) -> bytes:
+    head = zlib.compress(struct.pack("<I", len(words)) + words + graph)
+    rest = head + weights
+    return struct.pack("<7sBII", b"tunekit", version, zlib.crc32(rest), len(head)) + rest
 
 
-def with_header(data: bytes, **changes: object) -> bytes:
-    parts = contents(data)
-    return packed(parts | {"bundle.json": json.dumps(json.loads(parts["bundle.json"]) | changes).encode()})
+def changed(
+    data: bytes,
+    *,
+    graph: Callable[[bytes], bytes] = bytes,
+    weights: Callable[[bytes], bytes] = bytes,
+    version: int = 1,
+    **header: Any,
+) -> bytes:
+    """A bundle with other contents and a checksum that fits."""
+    words, old_graph, old_weights = parts(data)
+    return joined(json.dumps(words | header).encode(), graph(old_graph), weights(old_weights), version)
 
 
-def with_outside_weights(data: bytes) -> bytes:
-    parts = contents(data)
-    model = onnx.load_model_from_string(parts["model.onnx"])
+def outside(graph: bytes) -> bytes:
+    model = onnx.load_model_from_string(graph)
     tensor = model.graph.initializer[0]
     tensor.data_location = onnx.TensorProto.EXTERNAL
     tensor.external_data.add(key="location", value="/etc/hostname")
-    return packed(parts | {"model.onnx": model.SerializeToString()})
+    data: bytes = model.SerializeToString()
+    return data
 
 
-def flipped(data: bytes) -> bytes:
-    place = data.index(b"model.onnx") + 5000
-    return data[:place] + bytes([data[place] ^ 0xFF]) + data[place + 1 :]
+def other_size(data: bytes) -> bytes:
+    words, graph, weights = parts(data)
+    index = [[name, dtype, [*shape, 1], form, size] for name, dtype, shape, form, size in words["weights"]]
+    return joined(json.dumps(words | {"weights": index}).encode(), graph, weights)
+
+
+def without_weights(data: bytes) -> bytes:
+    words, graph, _ = parts(data)
+    index, weights = encode({})
+    return joined(json.dumps(words | {"weights": index}).encode(), graph, weights)
 
 
 HOSTILE: dict[str, tuple[Callable[[bytes], bytes], str]] = {
-    "empty": (lambda data: b"", "no zip"),
-    "text": (lambda data: b"hello", "no zip"),
-    "half": (lambda data: data[: len(data) // 2], "no zip"),
-    "a flipped bit": (flipped, "damaged"),
-    "no zip entries": (lambda data: packed({}), "instead of"),
-    "no model": (lambda data: packed({"bundle.json": contents(data)["bundle.json"]}), "instead of"),
-    "a path": (lambda data: packed(contents(data) | {"../../evil.py": b""}), r"it holds '\.\./\.\./evil\.py'"),
-    "a pickle": (lambda data: packed(contents(data) | {"data.pkl": b""}), "it holds 'data.pkl'"),
-    "a bomb": (lambda data: packed(contents(data) | {"model.onnx": b"\0" * 10**8}, zipfile.ZIP_DEFLATED), "not stored"),
-    "no json": (lambda data: packed(contents(data) | {"bundle.json": b"{"}), "is no JSON"),
-    "deep json": (lambda data: packed(contents(data) | {"bundle.json": b"[" * 10**6}), "is no JSON"),
-    "another format": (lambda data: with_header(data, format="zip"), "does not say"),
-    "a later version": (lambda data: with_header(data, version=2), "reads bundles of version 1.*has version 2"),
-    "no input": (lambda data: with_header(data, input=None), "is not complete"),
-    "a strange shape": (lambda data: with_header(data, input={"shape": [-1], "dtype": "float32"}), "is not complete"),
-    "strange metrics": (lambda data: with_header(data, metrics={"size": "1"}), "is not complete"),
-    "an unknown step": (lambda data: with_header(data, recipe=[{"step": "run", "code": "1"}]), "unknown step 'run'"),
-    "a lost alias": (lambda data: with_header(data, aliases={"a": "b"}), "weights lack 'b'"),
-    "no onnx": (lambda data: packed(contents(data) | {"model.onnx": b"nonsense"}), "complete ONNX file"),
-    "half an onnx": (
-        lambda data: packed(contents(data) | {"model.onnx": contents(data)["model.onnx"][:3000]}),
-        "ONNX file",
+    "empty": (lambda data: b"", "does not begin like one"),
+    "text": (lambda data: b"hello, this is no bundle", "does not begin like one"),
+    "a zip": (lambda data: b"PK" + data, "does not begin like one"),
+    "half": (lambda data: data[: len(data) // 2], "damaged or cut off"),
+    "a flipped bit": (lambda data: data[:200] + bytes([data[200] ^ 1]) + data[201:], "damaged or cut off"),
+    "no json": (lambda data: joined(b"{", b"", b""), "is no JSON"),
+    "deep json": (lambda data: joined(b"[" * 10**6, b"", b""), "is no JSON"),
+    "another format": (lambda data: changed(data, format="zip"), "does not say"),
+    "a later version": (lambda data: changed(data, version=2), "reads bundles of version 1.*has version 2"),
+    "no input": (lambda data: changed(data, input=None), "is not complete"),
+    "a strange shape": (lambda data: changed(data, input={"shape": [-1], "dtype": "float32"}), "is not complete"),
+    "strange metrics": (lambda data: changed(data, metrics={"size": "1"}), "is not complete"),
+    "an unknown step": (lambda data: changed(data, recipe=[{"step": "run", "code": "1"}]), "unknown step 'run'"),
+    "a lost alias": (lambda data: changed(data, aliases={"a": "b"}), "weights lack 'b'"),
+    "a strange derivation": (
+        lambda data: changed(data, sources={"0.weight": ["eval", "1"]}),
+        "unknown derivation",
     ),
-    "weights elsewhere": (with_outside_weights, "points at other files"),
-    "no weights": (lambda data: packed(contents(data) | {"weights.safetensors": b"nonsense"}), "weights are damaged"),
+    "no onnx": (lambda data: changed(data, graph=lambda graph: b"nonsense"), "damaged"),
+    "half an onnx": (lambda data: changed(data, graph=lambda graph: graph[: len(graph) // 2]), "damaged|ONNX file"),
+    "weights elsewhere": (lambda data: changed(data, graph=outside), "points at other files"),
+    "no weights": (without_weights, "that is not there"),
+    "half of the weights": (lambda data: changed(data, weights=lambda weights: weights[:100]), "cut off"),
+    "weights of another size": (other_size, "another size|is damaged"),
 }
 
 
@@ -187,19 +208,48 @@ def test_a_hostile_or_damaged_bundle_is_refused(saved: Path, name: str) -> None:
         load(saved)
 
 
-def test_parts_that_overlap_are_refused(saved: Path) -> None:
-    data = bytearray(saved.read_bytes())
-    directory = data.rindex(b"PK\x05\x06")
-    first = data.index(b"PK\x01\x02")
-    data[first + 24 : first + 28] = (10**9).to_bytes(4, "little")  # says that it unpacks to a gigabyte
-    data[first + 20 : first + 24] = (10**9).to_bytes(4, "little")
-    assert first < directory
-    saved.write_bytes(bytes(data))
-    with pytest.raises(ValueError, match="is refused"):
+def test_a_header_that_fills_the_memory_is_refused(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundle_file, "_MOST_HEAD", 10_000)
+    saved.write_bytes(changed(saved.read_bytes(), filling=" " * 100_000))
+    with pytest.raises(ValueError, match="unpacks to more than 10000 bytes"):
         load(saved)
 
 
-def test_nothing_is_pickled(saved: Path) -> None:
-    for name, part in contents(saved.read_bytes()).items():
-        assert b"pickle" not in part, name
-    assert isinstance(load(saved, model=build("conv")), nn.Module)
+def test_it_is_refused_when_cut_anywhere(saved: Path) -> None:
+    data = saved.read_bytes()
+    for end in [*range(0, 400, 7), *range(400, len(data), 97)]:
+        saved.write_bytes(data[:end])
+        with pytest.raises(ValueError, match="is refused"):
+            load(saved)
+
+
+def test_each_weight_stands_in_it_once(lab: Compression, saved: Path) -> None:
+    header, graph, weights = parts(saved.read_bytes())
+    count = sum(weight.numel() for weight in lab[2].model().state_dict().values())
+    assert len(weights) < 4.1 * count
+    assert len(graph) < 2500
+    assert {source[0] for source in header["sources"].values()} == {"folded weight", "folded bias"}
+
+
+@pytest.mark.parametrize("kind", ["mlp", "conv", "lstm", "gru"])
+def test_pruned_and_shared_it_is_many_times_smaller_than_its_weights(kind: str, tmp_path: Path) -> None:
+    lab = Compression(build(kind), digits())
+    lab.run([Prune(0.9), Share(3)])
+    lab[2].save(tmp_path / "net.tunekit")
+    size = os.path.getsize(tmp_path / "net.tunekit")
+    assert size == lab.trials[2].metrics["bundle"]
+    weights = 4 * lab.trials[0].metrics["parameters"]
+    assert size < 1500 + weights / 30
+    assert lab.trials[2].metrics["bundle"] < lab.trials[1].metrics["bundle"] < lab.trials[0].metrics["bundle"]
+    x = lab.task.validation.head(50)
+    assert torch.equal(load(tmp_path / "net.tunekit")(x), lab[2](x))
+    assert isinstance(load(tmp_path / "net.tunekit", model=build(kind)), nn.Module)
+
+
+def test_half_precision_comes_back(tmp_path: Path) -> None:
+    weights = {"w": torch.randn(5, 3).bfloat16(), "v": torch.randn(4).half()}
+    data = bundle_file.pack(bundle_file.Bundle([], {}, (3,), "float32", b"", weights))
+    found = bundle_file.unpack(data).weights
+    assert found is not None
+    assert {name: tensor.dtype for name, tensor in found.items()} == {"w": torch.bfloat16, "v": torch.float16}
+    assert all(torch.equal(found[name], tensor) for name, tensor in weights.items())

@@ -22,7 +22,7 @@ def load(path: str | os.PathLike[str]) -> Compressed: ...
 @overload
 def load(path: str | os.PathLike[str], model: Module) -> Module: ...
 def load(path: str | os.PathLike[str], model: Module | None = None) -> Compressed | Module:
-    """Read a bundle. No code in it is run: it holds JSON, ONNX and safetensors.
+    """Read a bundle. No code in it is run: it holds JSON, an ONNX graph and weights.
 
     Parameters
     ----------

@@ -1,29 +1,36 @@
-"""A compressed model in one file that runs no code when it is read: a zip of JSON, ONNX and safetensors.
+"""A compressed model in one small file that runs no code when it is read.
 
-The parts are stored as they are, not deflated: what a bundle unpacks to is never larger than the bundle.
+It holds each weight once, in as few bytes as the compression has left it, and the ONNX graph without its weights. What
+comes before the weights is packed: JSON that says what the file is, and the graph. A checksum stands at the start.
 """
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import os
-import zipfile
+import struct
+import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tunekit.compress import onnx_weights
+from tunekit.compress.coding import tensors as coding
 from tunekit.core import text
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import Tensor
 
 FORMAT = "tunekit bundle"
 VERSION = 1
-_JSON, _ONNX, _WEIGHTS = "bundle.json", "model.onnx", "weights.safetensors"
-_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip knows: the same model gives the same bytes any day
+# The name and the version; then a checksum of all that follows, and the length of the packed part.
+_MAGIC = b"tunekit"
+_START = struct.Struct("<7sBII")
+# Half a gigabyte of JSON and graph: what unpacks to more is made to fill the memory.
+_MOST_HEAD = 1 << 29
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +49,9 @@ class Bundle:
         The ONNX file.
     weights
         The state dict of a float network; None for int8.
+    epsilons
+        For each BatchNorm layer by its name what it adds to the variance: with it the weights that the ONNX file has
+        folded are found in the network's.
     """
 
     recipe: list[dict[str, Any]]
@@ -50,37 +60,49 @@ class Bundle:
     dtype: str
     onnx: bytes
     weights: Mapping[str, Tensor] | None = None
+    epsilons: Mapping[str, float] = field(default_factory=dict)
 
 
-def write(path: str | os.PathLike[str], bundle: Bundle) -> None:
-    """Write a bundle; an existing file is replaced once the new one is complete.
+def pack(bundle: Bundle) -> bytes:
+    """Return the bytes of the file: the same model gives the same ones any day.
+
+    Raises
+    ------
+    TypeError
+        If a weight is of a type that no file can hold.
 
     Examples
     --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write(f"{folder}/net.tunekit", Bundle([], {}, (3,), "float32", b"..."))
-    ...     read(f"{folder}/net.tunekit").onnx
-    b'...'
+    >>> from onnx import helper
+    >>> onnx = helper.make_model(helper.make_graph([], "g", [], [])).SerializeToString(deterministic=True)
+    >>> unpack(pack(Bundle([], {"size": 1}, (3,), "float32", onnx))).metrics["size"]
+    1
     """
     header: dict[str, Any] = {
         "format": FORMAT,
-        "version": VERSION,
-        "runtime": "onnxruntime",
         "numbers": "int8" if bundle.weights is None else "float",
         "input": {"shape": list(bundle.shape), "dtype": bundle.dtype},
         "recipe": bundle.recipe,
-        "metrics": {name: value for name, value in bundle.metrics.items() if not name.startswith("latency_")},
+        "metrics": {name: value for name, value in bundle.metrics.items() if not _is_of_the_machine(name)},
     }
-    parts = {_ONNX: bundle.onnx}
+    own: dict[str, NDArray[Any]] = {}
     if bundle.weights is not None:
-        parts[_WEIGHTS], header["aliases"] = _pack(bundle.weights)
-    parts = {_JSON: json.dumps(header, indent=1).encode(), **parts}
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        for name, data in parts.items():
-            archive.writestr(zipfile.ZipInfo(name, _DATE), data)
-    replace(path, file.getvalue())
+        own, header["aliases"], header["bfloat16"] = _as_arrays(bundle.weights)
+    emptied = onnx_weights.take_out(bundle.onnx, own, bundle.epsilons)
+    stored = {**own, **emptied.extra}
+    if onnx_weights.put_back(emptied.graph, stored, emptied.sources) != bundle.onnx:
+        emptied, stored = onnx_weights.Emptied(bundle.onnx, {}, {}), own  # written by another hand: kept as it is
+    header["sources"] = emptied.sources
+    header["weights"], data = coding.encode(stored)
+    words = json.dumps({name: part for name, part in header.items() if part}, separators=(",", ":")).encode()
+    head = zlib.compress(struct.pack("<I", len(words)) + words + emptied.graph, 9)
+    rest = head + data
+    return _START.pack(_MAGIC, VERSION, zlib.crc32(rest), len(head)) + rest
+
+
+def write(path: str | os.PathLike[str], bundle: Bundle) -> None:
+    """Write a bundle; an existing file is replaced once the new one is complete."""
+    replace(path, pack(bundle))
 
 
 def replace(path: str | os.PathLike[str], data: bytes) -> None:
@@ -114,78 +136,97 @@ def read(path: str | os.PathLike[str]) -> Bundle:
     ValueError
         If it is no bundle, damaged, of a version that is not known, or made to do harm.
     """
-    parts = _parts(path)
     try:
-        header = json.loads(parts[_JSON])
-    except (ValueError, RecursionError) as error:
-        raise _refused(path, f"its {_JSON} is no JSON") from error
-    if not isinstance(header, dict) or header.get("format") != FORMAT:
-        raise _refused(path, f'its {_JSON} does not say "format": "{FORMAT}"')
-    if header.get("version") != VERSION:
+        return unpack(Path(path).read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{os.fspath(path)!r} is refused: {error}") from error
+
+
+def unpack(file: bytes) -> Bundle:
+    """Read the bytes of a bundle: see `read`."""
+    if len(file) < _START.size or file[: len(_MAGIC)] != _MAGIC:
+        raise _refused("it does not begin like one")
+    _, version, checksum, length = _START.unpack_from(file)
+    if version != VERSION:
         raise ValueError(
-            f"this tunekit reads bundles of version {VERSION}: {os.fspath(path)!r} has version "
-            f"{header.get('version')!r}; update tunekit, or save it again with this one"
+            f"this tunekit reads bundles of version {VERSION}, and this one has version {version}; update tunekit, or "
+            "save it again with this one"
         )
+    rest = file[_START.size :]
+    if zlib.crc32(rest) != checksum:
+        raise _refused("it is damaged or cut off")
+    header, graph = _head(rest[:length])
     try:
         shape = tuple(_whole(size) for size in header["input"]["shape"])
-        dtype, recipe = str(header["input"]["dtype"]), list(header["recipe"])
-        metrics = {str(name): _finite(value) for name, value in header["metrics"].items()}
+        dtype, recipe = str(header["input"]["dtype"]), list(header.get("recipe", []))
+        metrics = {str(name): _finite(value) for name, value in header.get("metrics", {}).items()}
         aliases = {str(name): str(origin) for name, origin in header.get("aliases", {}).items()}
+        halves = {str(name) for name in header.get("bfloat16", [])}
+        sources = {str(name): list(source) for name, source in header.get("sources", {}).items()}
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise _refused(path, f"its {_JSON} is not complete ({type(error).__name__}: {error})") from error
-    weights = _unpack(path, parts[_WEIGHTS], aliases) if _WEIGHTS in parts else None
-    return Bundle(recipe, metrics, shape, dtype, parts[_ONNX], weights)
-
-
-def _parts(path: str | os.PathLike[str]) -> dict[str, bytes]:
-    allowed = {_JSON, _ONNX, _WEIGHTS}
-    size = os.path.getsize(path)
+        raise _refused(f"its header is not complete ({type(error).__name__}: {error})") from error
     try:
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-            names = [entry.filename for entry in entries]
-            strange = [name for name in names if name not in allowed]
-            if strange:
-                raise _refused(path, f"it holds {text.listed(strange)}")
-            if len(set(names)) < len(names) or not {_JSON, _ONNX} <= set(names):
-                raise _refused(path, f"it holds {text.listed(names)} instead of {text.listed(sorted(allowed))}")
-            # parts that overlap, or that unpack to more than the file itself, are made to fill the memory
-            if any(e.compress_type != zipfile.ZIP_STORED for e in entries) or sum(e.file_size for e in entries) > size:
-                raise _refused(path, "its parts are not stored as they are")
-            return {entry.filename: archive.read(entry) for entry in entries}
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, UnicodeDecodeError) as error:
-        raise _refused(path, f"it is damaged or no zip ({error})") from error
+        stored = coding.decode(header.get("weights", []), rest[length:])
+        onnx = onnx_weights.put_back(graph, stored, sources)
+    except ValueError as error:
+        raise _refused(str(error)) from error
+    weights = _as_tensors(stored, aliases, halves) if header.get("numbers") == "float" else None
+    epsilons = {source[2]: source[3] for source in sources.values() if source[0] == "folded weight"}
+    return Bundle(recipe, {**metrics, "bundle": len(file)}, shape, dtype, onnx, weights, epsilons)
 
 
-def _pack(weights: Mapping[str, Tensor]) -> tuple[bytes, dict[str, str]]:
-    """Return the safetensors, each shared tensor once, and which other names it has."""
-    from safetensors.torch import save
+def _head(data: bytes) -> tuple[dict[str, Any], bytes]:
+    unpacker = zlib.decompressobj()
+    try:
+        head = unpacker.decompress(data, _MOST_HEAD)
+        if unpacker.unconsumed_tail:
+            raise _refused(f"its header unpacks to more than {_MOST_HEAD} bytes")
+        size = int.from_bytes(head[:4], "little")
+        header = json.loads(head[4 : 4 + size])
+    except (zlib.error, json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _refused("its header is no JSON") from error
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise _refused(f'its header does not say "format": "{FORMAT}"')
+    return header, head[4 + size :]
+
+
+def _as_arrays(weights: Mapping[str, Tensor]) -> tuple[dict[str, NDArray[Any]], dict[str, str], list[str]]:
+    """Return each tensor once, which other names it has, and which of them are bfloat16, unknown to numpy."""
+    import torch
 
     first: dict[tuple[Any, ...], str] = {}
-    kept: dict[str, Tensor] = {}
+    kept: dict[str, NDArray[Any]] = {}
     aliases: dict[str, str] = {}
+    halves = []
     for name, tensor in weights.items():
         place = (tensor.data_ptr(), tuple(tensor.shape), tensor.stride(), tensor.dtype)
         if tensor.numel() and place in first:
             aliases[name] = first[place]
-        else:
-            first[place] = name
-            kept[name] = tensor.detach().cpu().clone().contiguous()
-    return save(kept), aliases
+            continue
+        first[place] = name
+        held = tensor.detach().cpu()
+        if held.dtype == torch.bfloat16:
+            halves.append(name)
+            held = held.view(torch.int16)
+        kept[name] = held.numpy()
+    return kept, aliases, halves
 
 
-def _unpack(path: str | os.PathLike[str], data: bytes, aliases: Mapping[str, str]) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load
+def _as_tensors(stored: Mapping[str, NDArray[Any]], aliases: Mapping[str, str], halves: set[str]) -> dict[str, Tensor]:
+    import torch
 
-    try:
-        tensors: dict[str, Tensor] = load(data)
-    except (SafetensorError, ValueError, KeyError) as error:
-        raise _refused(path, f"its weights are damaged ({error})") from error
-    unknown = [origin for origin in aliases.values() if origin not in tensors]
+    own = {name: array for name, array in stored.items() if not name.startswith(onnx_weights.APART)}
+    tensors = {name: torch.from_numpy(array) for name, array in own.items()}
+    unknown = [name for name in (*aliases.values(), *halves) if name not in tensors]
     if unknown:
-        raise _refused(path, f"its weights lack {text.listed(unknown)}")
+        raise _refused(f"its weights lack {text.listed(unknown)}")
+    tensors |= {name: tensors[name].view(torch.bfloat16) for name in halves}
     return tensors | {name: tensors[origin] for name, origin in aliases.items()}
+
+
+def _is_of_the_machine(name: str) -> bool:
+    """Whether a figure differs from machine to machine, or is that of the bundle itself."""
+    return name.startswith("latency_") or name == "bundle"
 
 
 def _whole(value: Any) -> int:
@@ -200,7 +241,5 @@ def _finite(value: Any) -> float:
     return value
 
 
-def _refused(path: str | os.PathLike[str], why: str) -> ValueError:
-    return ValueError(
-        f"a bundle is what save() wrote, whole and unchanged: {os.fspath(path)!r} is refused, as {why}; save it again"
-    )
+def _refused(why: str) -> ValueError:
+    return ValueError(f"a bundle is what save() wrote, whole and unchanged, and {why}; save it again")

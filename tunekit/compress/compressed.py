@@ -138,7 +138,7 @@ class Compressed:
             raise ValueError(f"the model takes {wanted}: with shape {tuple(x.shape)} it fails: {error}") from error
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the bundle that `load` reads: the ONNX file, the weights of a float network, recipe and figures."""
+        """Write the bundle that `load` reads: its size on disk is the ``"bundle"`` of the metrics."""
         bundle_file.write(path, self._content)
 
     def export(self, path: str | os.PathLike[str]) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from tunekit.compress import choice, sentences, table
 from tunekit.compress import recipe as recipes
 from tunekit.compress.budget import Budget, NotYetError
-from tunekit.compress.bundle_file import Bundle
 from tunekit.compress.compressed import Compressed
 from tunekit.compress.html_table import as_html
 from tunekit.compress.measure import on_device
@@ -165,14 +164,7 @@ class Compression(Job):
             raise ValueError(f"a model is there once its row is complete: row {number} is {trial.state}{reason}")
         made = self._shop.made[number]
         floating = made.stage.file is None
-        content = Bundle(
-            recipes.to_records(made.recipe),
-            trial.metrics,
-            tuple(self._shop.sample.shape[1:]),
-            str(self._shop.sample.dtype).removeprefix("torch."),
-            made.file,
-            made.stage.network.state_dict() if floating else None,
-        )
+        content = self._shop.content(made, trial.metrics)
         return Compressed(
             content,
             network=made.stage.network if floating else None,

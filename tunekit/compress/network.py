@@ -133,6 +133,20 @@ def counts(model: Module) -> tuple[int, int]:
     return sum(p.numel() for p in parameters), sum(int((p != 0).sum()) for p in parameters)
 
 
+def norm_epsilons(model: Module) -> dict[str, float]:
+    """What each BatchNorm layer adds to the variance, by its name.
+
+    Examples
+    --------
+    >>> import torch
+    >>> norm_epsilons(torch.nn.Sequential(torch.nn.BatchNorm1d(4)))
+    {'0': 1e-05}
+    """
+    from torch.nn.modules.batchnorm import _BatchNorm
+
+    return {name: module.eps for name, module in model.named_modules() if isinstance(module, _BatchNorm)}
+
+
 def layer_kinds() -> dict[str, tuple[type[Module], ...]]:
     """The kinds of layers that a step may ask for, by family."""
     from torch import nn

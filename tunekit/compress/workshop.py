@@ -7,11 +7,13 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tunekit.compress import bundle_file
 from tunekit.compress import latency as latencies
 from tunekit.compress import recipe as recipes
+from tunekit.compress.bundle_file import Bundle
 from tunekit.compress.exporter import Exporter
 from tunekit.compress.measure import facts_of, latency_metrics, timed_calls
-from tunekit.compress.network import runner
+from tunekit.compress.network import norm_epsilons, runner
 from tunekit.compress.onnx_file import open_runner
 from tunekit.compress.randomness import own_stream
 from tunekit.compress.stage import Context, Stage
@@ -118,7 +120,21 @@ class Workshop:
             raise ValueError("a split holds at least one example: validation is empty")
         self.validation_count = len(answers.targets)
         facts = facts_of(stage.network, file, self.task, self.task.score(answers), self.sample)
-        return Made(stage, file, recipe), facts.metrics
+        made = Made(stage, file, recipe)
+        return made, facts.metrics | {"bundle": len(bundle_file.pack(self.content(made, facts.metrics)))}
+
+    def content(self, made: Made, metrics: Mapping[str, float]) -> Bundle:
+        """What the bundle of a row holds."""
+        network = made.stage.network if made.stage.file is None else None
+        return Bundle(
+            recipes.to_records(made.recipe),
+            metrics,
+            tuple(self.sample.shape[1:]),
+            str(self.sample.dtype).removeprefix("torch."),
+            made.file,
+            None if network is None else network.state_dict(),
+            {} if network is None else norm_epsilons(network),
+        )
 
     def _original(self, stage: Stage) -> Module:
         return self.made[0].stage.network if 0 in self.made else stage.network
