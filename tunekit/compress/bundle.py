@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, overload
 from tunekit.compress import bundle_file
 from tunekit.compress import recipe as recipes
 from tunekit.compress.compressed import Compressed
-from tunekit.compress.network import copied
 from tunekit.compress.onnx_file import open_runner
+from tunekit.compress.structure import rebuild
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -34,7 +34,8 @@ def load(path: str | os.PathLike[str], model: Module | None = None) -> Compresse
     Returns
     -------
     Compressed | Module
-        Without ``model`` the compressed model, run by onnxruntime; with it a copy of it with the saved weights.
+        Without ``model`` the compressed model, run by onnxruntime; with it a copy of it with the saved weights, and
+        without what the compression has removed.
 
     Raises
     ------
@@ -83,7 +84,7 @@ def _filled(model: Module, bundle: Bundle) -> Module:
             "a PyTorch model is filled from a float bundle: this one holds int8 for onnxruntime; "
             "load it without model=, or save the row before Quantize"
         )
-    filled = copied(model)
+    filled = rebuild(model, bundle.structure)
     try:
         filled.load_state_dict(dict(bundle.weights))
     except RuntimeError as error:

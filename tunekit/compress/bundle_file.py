@@ -49,6 +49,8 @@ class Bundle:
         The ONNX file.
     weights
         The state dict of a float network; None for int8.
+    structure
+        How the network is built otherwise than the original, as `structure.describe` writes it.
     epsilons
         For each BatchNorm layer by its name what it adds to the variance: with it the weights that the ONNX file has
         folded are found in the network's.
@@ -60,6 +62,7 @@ class Bundle:
     dtype: str
     onnx: bytes
     weights: Mapping[str, Tensor] | None = None
+    structure: list[dict[str, Any]] = field(default_factory=list)
     epsilons: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -83,6 +86,7 @@ def pack(bundle: Bundle) -> bytes:
         "numbers": "int8" if bundle.weights is None else "float",
         "input": {"shape": list(bundle.shape), "dtype": bundle.dtype},
         "recipe": bundle.recipe,
+        "structure": bundle.structure,
         "metrics": {name: value for name, value in bundle.metrics.items() if not _is_of_the_machine(name)},
     }
     own: dict[str, NDArray[Any]] = {}
@@ -159,6 +163,7 @@ def unpack(file: bytes) -> Bundle:
     try:
         shape = tuple(_whole(size) for size in header["input"]["shape"])
         dtype, recipe = str(header["input"]["dtype"]), list(header.get("recipe", []))
+        structure = list(header.get("structure", []))
         metrics = {str(name): _finite(value) for name, value in header.get("metrics", {}).items()}
         aliases = {str(name): str(origin) for name, origin in header.get("aliases", {}).items()}
         halves = {str(name) for name in header.get("bfloat16", [])}
@@ -172,7 +177,7 @@ def unpack(file: bytes) -> Bundle:
         raise _refused(str(error)) from error
     weights = _as_tensors(stored, aliases, halves) if header.get("numbers") == "float" else None
     epsilons = {source[2]: source[3] for source in sources.values() if source[0] == "folded weight"}
-    return Bundle(recipe, {**metrics, "bundle": len(file)}, shape, dtype, onnx, weights, epsilons)
+    return Bundle(recipe, {**metrics, "bundle": len(file)}, shape, dtype, onnx, weights, structure, epsilons)
 
 
 def _head(data: bytes) -> tuple[dict[str, Any], bytes]:

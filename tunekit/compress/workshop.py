@@ -17,6 +17,7 @@ from tunekit.compress.network import norm_epsilons, runner
 from tunekit.compress.onnx_file import open_runner
 from tunekit.compress.randomness import own_stream
 from tunekit.compress.stage import Context, Stage
+from tunekit.compress.structure import describe
 from tunekit.core import seeds
 from tunekit.core.events import Event, Progressed, TrialEnded, TrialMeasured, TrialStarted
 from tunekit.core.job import StopRequested, Work
@@ -133,6 +134,7 @@ class Workshop:
             str(self.sample.dtype).removeprefix("torch."),
             made.file,
             None if network is None else network.state_dict(),
+            [] if network is None else describe(self._original(made.stage), network),
             {} if network is None else norm_epsilons(network),
         )
 

@@ -1,0 +1,449 @@
+"""Channels, hidden units, heads and blocks that are really removed, on nets of every common shape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d, cross_entropy
+
+from tests.compress.nets import build, digits, state
+from tunekit.compress.bundle import load
+from tunekit.compress.compression import Compression
+from tunekit.compress.exporter import export
+from tunekit.compress.fine_tune import FineTune
+from tunekit.compress.onnx_file import open_runner
+from tunekit.compress.pruning.anatomy import anatomy
+from tunekit.compress.pruning.blocks import blocks, leave_out
+from tunekit.compress.pruning.channels import cost, remove
+from tunekit.compress.pruning.prune import Prune
+from tunekit.compress.quantization.quantize import Quantize
+from tunekit.compress.sharing import Share
+from tunekit.compress.slim_attention import slim
+from tunekit.compress.statistics import recalibrate
+from tunekit.compress.structure import describe, rebuild
+from tunekit.compress.task import Task
+
+
+class Block(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.norm = nn.BatchNorm2d(channels)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(x + self.second(torch.relu(self.norm(self.first(x)))))
+
+
+class Residual(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(1, 24, 3, stride=2, padding=1)
+        self.one, self.wider, self.two = Block(24), nn.Conv2d(24, 48, 1, stride=2), Block(48)
+        self.head = nn.Linear(48, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.two(torch.relu(self.wider(self.one(torch.relu(self.stem(x))))))
+        out: Tensor = self.head(x.mean((2, 3)))
+        return out
+
+
+class Gated(nn.Module):
+    """Channels are multiplied by gates that are computed from them (Hu, 2018)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.squeeze, self.excite = nn.Conv2d(1, 32, 3), nn.Linear(32, 8), nn.Linear(8, 32)
+        self.head = nn.Linear(32, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.relu(self.conv(x))
+        gate = torch.sigmoid(self.excite(torch.relu(self.squeeze(x.mean((2, 3))))))
+        out: Tensor = self.head((x * gate[:, :, None, None]).mean((2, 3)))
+        return out
+
+
+def depthwise() -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(1, 16, 3),
+        nn.ReLU(),
+        nn.Conv2d(16, 16, 3, groups=16),
+        nn.Conv2d(16, 32, 1),
+        nn.BatchNorm2d(32),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(2),
+        nn.Flatten(),
+        nn.Linear(128, 10),
+    )
+
+
+def grouped() -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(1, 32, 3),
+        nn.ReLU(),
+        nn.Conv2d(32, 32, 3, groups=4),
+        nn.GroupNorm(4, 32),
+        nn.ReLU(),
+        nn.AdaptiveMaxPool2d(1),
+        nn.Flatten(),
+        nn.Linear(32, 10),
+    )
+
+
+class Words(nn.Module):
+    """An embedding, a two-layer bidirectional GRU, a norm, mean and maximum over time side by side."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(30, 12)
+        self.body = nn.GRU(12, 20, 2, bidirectional=True, batch_first=True)
+        self.norm = nn.LayerNorm(40)
+        self.head = nn.Linear(80, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.norm(self.body(self.embedding(x))[0])
+        out: Tensor = self.head(torch.cat([x.mean(1), x.amax(1)], 1))
+        return out
+
+
+class LastState(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.head = nn.LSTM(14, 24, batch_first=True), nn.Linear(24, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.head(self.body(x.squeeze(1))[1][0][-1])
+        return out
+
+
+class Encoder(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        layer = nn.TransformerEncoderLayer(16, 4, 64, dropout=0.0, batch_first=True)
+        self.into, self.body, self.head = nn.Linear(14, 16), nn.TransformerEncoder(layer, 2), nn.Linear(16, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.head(self.body(self.into(x.squeeze(1))).mean(1))
+        return out
+
+
+class HardCoded(nn.Module):
+    """Its forward pass knows that there are 64 features."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(1, 8, 3, padding=1), nn.Conv2d(8, 16, 3, padding=1)
+        self.head = nn.Linear(64, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = adaptive_avg_pool2d(torch.relu(self.second(torch.relu(self.first(x)))), 2)
+        out: Tensor = self.head(x.view(-1, 64))
+        return out
+
+
+def seeded(make: Callable[[], nn.Module]) -> nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return make().eval()
+
+
+IMAGES = torch.randn(4, 1, 14, 14, generator=torch.Generator().manual_seed(0))
+TEXT = torch.randint(0, 30, (4, 6), generator=torch.Generator().manual_seed(0))
+NETS: dict[str, Callable[[], nn.Module]] = {
+    "mlp": lambda: build("mlp"),
+    "conv": lambda: build("conv"),
+    "residual": Residual,
+    "gated": Gated,
+    "depthwise": depthwise,
+    "grouped": grouped,
+    "lstm": lambda: build("lstm"),
+    "gru": lambda: build("gru"),
+    "last state": LastState,
+    "words": Words,
+    "encoder": Encoder,
+    "hard coded": HardCoded,
+}
+
+
+def inputs(name: str) -> Tensor:
+    return TEXT if name == "words" else IMAGES
+
+
+def width(network: nn.Module, name: str) -> int:
+    return len(network.get_parameter(f"{name}.weight"))
+
+
+def halved(network: nn.Module, x: Tensor, of: str = "parameters", amount: float = 0.5) -> nn.Module:
+    whole = cost(network, x, of)
+    scores = {name: parameter.detach().abs() for name, parameter in network.named_parameters()}
+    return remove(network, x, (1 - amount) * whole, of=of, whole=whole, scores=scores).network
+
+
+@pytest.mark.parametrize("of", ["parameters", "macs", "size"])
+@pytest.mark.parametrize("name", NETS)
+def test_the_amount_goes_and_the_network_runs_on(name: str, of: str) -> None:
+    network, x = seeded(NETS[name]), inputs(name)
+    before, whole = state(network), cost(network, x, of)
+    smaller = halved(network, x, of)
+    assert state(network) == before
+    # single hidden units are 2 to 3 % of these small recurrent nets
+    assert cost(smaller, x, of) / whole == pytest.approx(0.5, abs=0.03)
+    with torch.no_grad():
+        expected, found = network(x), smaller(x)
+    assert found.shape == expected.shape
+    assert torch.allclose(open_runner(export(smaller, x))(x), found, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_a_fresh_model_is_brought_to_the_same_structure(name: str) -> None:
+    network, x = seeded(NETS[name]), inputs(name)
+    smaller = halved(network, x)
+    rebuilt = rebuild(network, describe(network, smaller))
+    rebuilt.load_state_dict(smaller.state_dict())
+    with torch.no_grad():
+        assert torch.equal(rebuilt(x), smaller(x))
+
+
+@pytest.mark.parametrize("name", ["mlp", "residual", "depthwise", "lstm", "gru", "last state", "encoder"])
+def test_what_does_nothing_goes_first_and_is_not_missed(name: str) -> None:
+    """Half of the channels of every bundle are set to zero: without them the outputs are the same."""
+    network, x = seeded(NETS[name]), inputs(name)
+    from tunekit.compress.pruning.channels import _slimmed
+    from tunekit.compress.pruning.organs import organ_of
+
+    slimmed = _slimmed(network)
+    layers = dict(network.named_modules())
+    found = anatomy(network, lambda: network(x))
+    sizes: dict[tuple[str, str], int] = {}
+    for bundle in found.bundles:
+        for owner, side, _ in bundle:
+            organ = organ_of(layers[owner])
+            assert organ is not None
+            sizes[owner, side] = organ.sides(layers[owner])[side]
+    for bundle in found.bundles:
+        owner, side, number = next(node for node in bundle if node[1] == "out" or node[1].startswith(("hid", "heads")))
+        if number % 2 == 0:
+            _silence(layers, bundle)
+    with torch.no_grad():
+        expected = network(x)
+    whole = cost(network, x, "parameters")
+    scores = {key: parameter.detach().abs() for key, parameter in network.named_parameters()}
+    smaller = remove(network, x, 0.75 * whole, of="parameters", whole=whole, scores=scores).network
+    assert slimmed or name != "encoder"
+    if name != "encoder":  # a norm over channels notices when silent ones are gone
+        with torch.no_grad():
+            assert torch.allclose(smaller(x), expected, atol=1e-5)
+
+
+def _silence(layers: dict[str, nn.Module], bundle: list[tuple[str, str, int]]) -> None:
+    from tunekit.compress.pruning.organs import organ_of
+
+    for owner, side, number in bundle:
+        layer = layers[owner]
+        organ = organ_of(layer)
+        assert organ is not None
+        nothing = {key: set(value) for key, value in organ.expand(layer, {side: []}).items()}
+        one = organ.expand(layer, {side: [number]})
+        for own, axes in organ.slices(layer).items():
+            held = getattr(layer, own)
+            for axis, belongs in axes.items():
+                rows = [number] if belongs == side else sorted(set(one.get(belongs, ())) - nothing.get(belongs, set()))
+                if rows and held is not None and own != "running_var":
+                    held.data.index_fill_(axis, torch.tensor(rows), 0.0)
+
+
+def test_both_arms_of_a_residual_block_lose_the_same() -> None:
+    network = seeded(Residual)
+    smaller = halved(network, IMAGES)
+    assert isinstance(smaller, Residual)
+    assert smaller.one.second.out_channels == smaller.stem.out_channels == smaller.wider.in_channels < 24
+    assert smaller.two.second.out_channels == smaller.wider.out_channels == smaller.head.in_features < 48
+
+
+def test_widths_are_multiples_where_the_amount_allows() -> None:
+    network = nn.Sequential(nn.Linear(14, 256), nn.ReLU(), nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, 10)).eval()
+    smaller = halved(network, IMAGES[:, 0, 0])
+    widths = [layer.out_features for layer in smaller.children() if isinstance(layer, nn.Linear)][:-1]
+    assert sum(width % 8 == 0 for width in widths) >= 1
+    assert cost(smaller, IMAGES[:, 0, 0], "parameters") / cost(network, IMAGES, "parameters") == pytest.approx(
+        0.5, abs=0.01
+    )
+
+
+def test_a_forward_pass_with_its_size_written_in_it_is_left_alone_and_told() -> None:
+    network = seeded(HardCoded)
+    whole = cost(network, IMAGES, "parameters")
+    scores = {name: parameter.detach().abs() for name, parameter in network.named_parameters()}
+    removal = remove(network, IMAGES, whole / 2, of="parameters", whole=whole, scores=scores)
+    assert width(removal.network, "second") == 16
+    assert width(removal.network, "first") < 8
+    assert any("has their size written in it: 'second'" in note for note in removal.notes)
+
+
+def test_a_net_that_can_lose_nothing_says_why() -> None:
+    class Mixed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = nn.Linear(14, 8), nn.Linear(8, 10)
+
+        def forward(self, x: Tensor) -> Tensor:
+            out: Tensor = self.second(torch.softmax(self.first(x[:, 0, 0]), -1))
+            return out
+
+    network = seeded(Mixed)
+    with pytest.raises(ValueError, match=r"Mixed has none that can \('first': its channels are mixed before"):
+        halved(network, IMAGES)
+
+
+def test_attention_with_fewer_heads_is_attention_with_silent_heads() -> None:
+    torch.manual_seed(0)
+    attention = nn.MultiheadAttention(16, 4, batch_first=True).eval()
+    x, mask = torch.randn(3, 5, 16), torch.zeros(3, 5, dtype=torch.bool)
+    mask[:, -1] = True
+    slimmed = slim(attention)
+    assert slimmed is not None
+    for settings in ({}, {"key_padding_mask": mask}, {"attn_mask": torch.ones(5, 5).triu(1).bool()}):
+        expected, weights = attention(x, x, x, **settings)
+        found, own = slimmed(x, x, x, **settings)
+        assert torch.allclose(found, expected, atol=1e-5)
+        assert own is not None
+        assert torch.allclose(own, weights, atol=1e-5)
+    from tunekit.compress.pruning.organs import cut
+
+    attention.out_proj.weight.data[:, 4:8] = 0
+    cut(slimmed, {"heads": [0, 2, 3]})
+    assert torch.allclose(slimmed(x, x, x)[0], attention(x, x, x)[0], atol=1e-5)
+
+
+class TestBlocks:
+    def test_those_whose_output_has_the_shape_of_their_input_are_found(self) -> None:
+        assert blocks(seeded(Residual), IMAGES) == ["one", "two"]
+
+    @pytest.mark.parametrize(("missed", "left"), [("one", "two"), ("two", "one")])
+    def test_the_one_that_is_missed_least_goes(self, missed: str, left: str) -> None:
+        network = seeded(Residual)
+
+        def loss_of(shorter: nn.Module) -> float:
+            return 1.0 if isinstance(shorter.get_submodule(missed), nn.Identity) else 0.5
+
+        whole = cost(network, IMAGES, "macs")
+        removal = leave_out(network, IMAGES, 0.6 * whole, of="macs", whole=whole, loss_of=loss_of)
+        assert isinstance(removal.network.get_submodule(left), nn.Identity)
+        assert f"Blocks left out: '{left}'" in removal.notes[0]
+        assert isinstance(network.get_submodule(left), Block)
+
+    def test_as_a_step_the_loss_decides(self) -> None:
+        lab = Compression(seeded(Residual), digits())
+        lab.run([Prune(0.6, granularity="blocks", of="macs", epochs=1)])
+        assert lab.trials[1].state == "complete", lab.trials[1].error
+        assert lab.trials[1].metrics["macs"] < 0.7 * lab.trials[0].metrics["macs"]
+
+    def test_a_net_without_blocks(self) -> None:
+        lab = Compression(build("mlp"), digits())
+        assert 'use granularity="channels" instead' in repr(lab.run([Prune(0.5, granularity="blocks")]))
+
+
+@pytest.mark.parametrize("kind", ["mlp", "conv", "lstm", "gru"])
+def test_as_steps_of_a_recipe(kind: str, tmp_path: Path) -> None:
+    model = build(kind)
+    before = state(model)
+    lab = Compression(model, digits())
+    lab.run(
+        [
+            Prune(0.5, granularity="channels", epochs=1),
+            Prune(0.7, granularity="channels", of="macs", schedule="iterative", epochs=2, criterion="taylor"),
+            Prune(0.6, epochs=1),
+            Share(3, epochs=1),
+            Quantize(),
+        ]
+    )
+    assert [trial.state for trial in lab.trials] == ["complete"] * 6, [trial.error for trial in lab.trials]
+    assert state(model) == before
+    figures = [trial.metrics for trial in lab.trials]
+    assert figures[1]["parameters"] / figures[0]["parameters"] == pytest.approx(0.5, abs=0.03)
+    assert figures[2]["macs"] / figures[0]["macs"] == pytest.approx(0.3, abs=0.03)
+    assert figures[1]["size"] < figures[0]["size"]
+    x = lab.task.validation.head(40)
+    for number in range(1, 6):
+        lab[number].save(tmp_path / "net.tunekit")
+        assert torch.equal(load(tmp_path / "net.tunekit")(x), lab[number](x))
+        if number < 5:
+            filled = load(tmp_path / "net.tunekit", model=build(kind, seed=4))
+            with torch.no_grad():
+                assert torch.equal(filled(x), lab[number].model()(x))
+
+
+def test_zeros_and_values_stay_when_channels_go() -> None:
+    lab = Compression(build("conv"), digits())
+    lab.run([Prune(0.6), Share(2), Prune(0.5, granularity="channels"), FineTune(epochs=1)])
+    last = lab[4].model()
+    assert all(len(weight.unique()) <= 4 for weight in last.parameters() if weight.dim() > 1)
+    zeros = [int((weight == 0).sum()) for weight in last.parameters() if weight.dim() > 1]
+    before = [int((weight == 0).sum()) for weight in lab[3].model().parameters() if weight.dim() > 1]
+    assert zeros == before
+    assert sum(zeros) > 0
+
+
+def test_layers_that_may_lose_channels_are_chosen_by_name() -> None:
+    lab = Compression(build("conv"), digits())
+    lab.run([Prune(0.3, granularity="channels", exclude=("0",)), Prune(0.3, granularity="channels", layers=("0",))])
+    first, second = lab[1].model(), lab[2].model()
+    assert width(first, "0") == 8
+    assert width(first, "4") < 16
+    assert width(second, "4") == width(first, "4")
+
+
+def test_statistics_are_measured_anew() -> None:
+    norm = nn.BatchNorm1d(2).eval()
+    x = torch.randn(1500, 2, generator=torch.Generator().manual_seed(0)) * 3 + 5
+    assert recalibrate(norm, [(part, part) for part in x.split(100)])
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    assert torch.allclose(norm.running_mean, x[:1000].mean(0), atol=1e-4)
+    assert torch.allclose(norm.running_var, x[:1000].var(0), rtol=0.05)
+    assert norm.momentum == 0.1
+    assert not norm.training
+    assert not recalibrate(nn.Linear(2, 2), [])
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"granularity": "channel"}, "unknown granularity 'channel'"),
+        ({"granularity": "channels", "of": "time"}, "unknown of 'time'"),
+        ({"of": "macs"}, "of='macs'"),
+        ({"granularity": "channels", "pattern": "2:4"}, "pattern= are for weights"),
+        ({"granularity": "blocks", "schedule": "cubic", "epochs": 2}, "in rounds"),
+    ],
+)
+def test_a_wrong_setting(settings: dict[str, object], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        Prune(0.5, **settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [
+        [{"at": "", "kind": "Identity", "with": {}}],
+        [{"at": "nowhere", "kind": "Identity", "with": {}}],
+        [{"at": "1", "kind": "Module", "with": {}}],
+        [{"at": "1", "kind": "Linear", "with": {"in_features": 2**40, "out_features": 1}}],
+        [{"at": "1", "kind": "Linear", "with": {"in_features": -1, "out_features": 1}}],
+        [{"at": "1", "kind": "Linear", "with": {"device": "meta"}}],
+        ["evil"],
+    ],
+)
+def test_a_hostile_structure_is_refused(edits: list[object]) -> None:
+    with pytest.raises(ValueError, match="structure"):
+        rebuild(build("mlp"), edits)
+
+
+def test_the_task_is_not_needed_to_know_the_words() -> None:
+    words = Task((TEXT, torch.arange(4)), (TEXT, torch.arange(4)), loss=cross_entropy)
+    lab = Compression(seeded(Words), words)
+    lab.run([Prune(0.4, granularity="channels", epochs=1)])
+    assert lab.trials[1].state == "complete", lab.trials[1].error

@@ -1,0 +1,133 @@
+"""Leaving out whole blocks: parts of a network that return what they were given, a little changed."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from tunekit.compress.pruning.channels import Removal, cost
+from tunekit.core import text
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.nn import Module
+
+
+def blocks(network: Module, x: Tensor) -> list[str]:
+    """Return the names of the parts that can be left out: with weights, and with an output of the shape of their input.
+
+    Parameters
+    ----------
+    network
+        A network of our own, in evaluation mode.
+    x
+        A few real inputs.
+
+    Examples
+    --------
+    >>> import torch
+    >>> inner = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.ReLU())
+    >>> blocks(torch.nn.Sequential(torch.nn.Linear(2, 4), inner), torch.ones(1, 2))
+    ['1']
+    """
+    import torch
+
+    same: dict[str, bool] = {}
+    handles = []
+    containers = (torch.nn.ModuleList, torch.nn.ModuleDict)
+    for name, module in network.named_modules():
+        is_part = name and list(module.children()) and not isinstance(module, containers)
+        if is_part and any(True for _ in module.parameters()):
+
+            def hook(module: Module, args: Any, output: Any, name: str = name) -> None:
+                alike = len(args) == 1 and isinstance(args[0], torch.Tensor) and isinstance(output, torch.Tensor)
+                same[name] = same.get(name, True) and alike and args[0].shape == output.shape
+
+            handles.append(module.register_forward_hook(hook))
+    try:
+        with torch.no_grad():
+            network(x)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return [name for name, alike in same.items() if alike]
+
+
+def leave_out(
+    network: Module,
+    x: Tensor,
+    most: float,
+    *,
+    of: str,
+    whole: float,
+    loss_of: Callable[[Module], float],
+    may_lose: Callable[[str], bool] = lambda name: True,
+) -> Removal:
+    """Leave out the blocks that the network misses least, one after the other, as long as that brings it nearer.
+
+    Parameters
+    ----------
+    network, x, most, of, whole, may_lose
+        As in `tunekit.compress.pruning.channels.remove`; the amount is met as nearly as whole blocks allow.
+    loss_of
+        Called with a network without a block: what it loses, lower is better.
+
+    Raises
+    ------
+    ValueError
+        If there is no block.
+
+    References
+    ----------
+    Veit, Wilber and Belongie, "Residual Networks Behave Like Ensembles of Relatively Shallow Networks", NeurIPS 2016.
+    """
+    names = [name for name in blocks(network, x) if may_lose(name)]
+    if not names:
+        raise ValueError(
+            f"a block is a part that returns what has the shape of its input: {type(network).__name__} has none; "
+            'use granularity="channels" instead'
+        )
+    current, gone = network, []
+    while names:
+        candidates = {}
+        for name in names:
+            shorter = _without(current, name)
+            if _runs(shorter, x):
+                candidates[name] = shorter
+        if not candidates:
+            break
+        name = min(candidates, key=lambda one: loss_of(candidates[one]))
+        if abs(cost(candidates[name], x, of) - most) >= abs(cost(current, x, of) - most):
+            break
+        current = candidates[name]
+        gone.append(name)
+        names = [
+            one for one in names if one != name and not one.startswith(f"{name}.") and not name.startswith(f"{one}.")
+        ]
+    before, after = cost(network, x, of), cost(current, x, of)
+    what = {"parameters": "parameters", "macs": "MACs", "size": "bytes of weights"}[of]
+    note = f"Blocks left out: {text.listed(gone) or 'none'}; {text.counted(before)} → {text.counted(after)} {what}."
+    if abs(after - most) > 0.01 * whole:
+        note += " Whole blocks come no nearer to the amount."
+    return Removal(copy.deepcopy(current) if current is network else current, (note,))
+
+
+def _without(network: Module, name: str) -> Module:
+    from torch import nn
+
+    shorter = copy.deepcopy(network)
+    parent, _, own = name.rpartition(".")
+    setattr(shorter.get_submodule(parent), own, nn.Identity())
+    return shorter
+
+
+def _runs(network: Module, x: Tensor) -> bool:
+    import torch
+
+    try:
+        with torch.no_grad():
+            network(x)
+    except Exception:  # a forward pass that asks a block for more than its output
+        return False
+    return True

@@ -1,0 +1,67 @@
+"""The running statistics of BatchNorm, measured anew: after channels are gone, the old ones are of another network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from tunekit.compress.network import device_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.nn import Module
+
+# Measured: with about a thousand examples, pruned nets gain tens of points before any training.
+EXAMPLES = 1000
+
+
+def recalibrate(network: Module, batches: Iterable[tuple[Tensor, Tensor]]) -> bool:
+    """Measure the means and variances of all BatchNorm layers anew, in place; all else stays as in evaluation.
+
+    Parameters
+    ----------
+    network
+        A network of our own; it ends in evaluation mode.
+    batches
+        Inputs and targets, of which the targets are not looked at; about a thousand examples are used.
+
+    Returns
+    -------
+    bool
+        Whether there was a BatchNorm layer.
+
+    Examples
+    --------
+    >>> import torch
+    >>> norm = torch.nn.BatchNorm1d(1).eval()
+    >>> recalibrate(norm, [(torch.tensor([[1.0], [3.0]]), torch.zeros(2))])
+    True
+    >>> float(norm.running_mean)
+    2.0
+    """
+    import torch
+    from torch.nn.modules.batchnorm import _BatchNorm
+
+    network.eval()
+    norms = [module for module in network.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]
+    if not norms:
+        return False
+    momenta = [norm.momentum for norm in norms]
+    try:
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # PyTorch's way to ask for the plain average
+            norm.train()
+        left = EXAMPLES
+        with torch.no_grad():
+            for x, _ in batches:
+                if len(x) > 1:  # of a single example there is no variance
+                    network(x.to(device_of(network)))
+                left -= len(x)
+                if left <= 0:
+                    break
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+            norm.eval()
+    return True
