@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from tunekit.compress.bundle import load
     from tunekit.compress.compressed import Compressed
     from tunekit.compress.compression import Compression
+    from tunekit.compress.distill import Distill
+    from tunekit.compress.factorise import Factorise
     from tunekit.compress.fine_tune import FineTune
+    from tunekit.compress.fold import Fold
     from tunekit.compress.measure import measure
     from tunekit.compress.pruning.criteria import criteria
     from tunekit.compress.pruning.prune import Prune
@@ -34,8 +37,11 @@ _HOMES = {
     "Choice": "tunekit.search.parameters",
     "Compressed": "tunekit.compress.compressed",
     "Compression": "tunekit.compress.compression",
+    "Distill": "tunekit.compress.distill",
+    "Factorise": "tunekit.compress.factorise",
     "FineTune": "tunekit.compress.fine_tune",
     "Float": "tunekit.search.parameters",
+    "Fold": "tunekit.compress.fold",
     "Int": "tunekit.search.parameters",
     "Population": "tunekit.search.samplers.population",
     "Prune": "tunekit.compress.pruning.prune",
@@ -56,8 +62,11 @@ __all__ = [
     "Choice",
     "Compressed",
     "Compression",
+    "Distill",
+    "Factorise",
     "FineTune",
     "Float",
+    "Fold",
     "Int",
     "Population",
     "Prune",

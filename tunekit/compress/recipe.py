@@ -48,10 +48,10 @@ def known_steps() -> Registry[Callable[..., Step]]:
     Examples
     --------
     >>> list(known_steps())
-    ['fine-tune', 'prune', 'quantize', 'share']
+    ['distill', 'factorise', 'fine-tune', 'fold', 'prune', 'quantize', 'share']
     """
     # the modules register themselves; they are read when the first name is looked up
-    from tunekit.compress import fine_tune, sharing  # noqa: F401
+    from tunekit.compress import distill, factorise, fine_tune, fold, sharing  # noqa: F401
     from tunekit.compress.pruning import prune  # noqa: F401
     from tunekit.compress.quantization import quantize  # noqa: F401
 
@@ -203,4 +203,6 @@ def _values(step: Step) -> Mapping[str, Any]:
         one for one in fields(step) if one.default is MISSING or getattr(step, one.name) != one.default
     ]
     values = {field.name: getattr(step, field.name) for field in kept}
+    # a step that holds something that no JSON can says itself what it is
+    values |= {name: value for name, value in getattr(step, "record", dict)().items() if name in values}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}

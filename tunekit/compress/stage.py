@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
 
-    from tunekit.compress.task import Runner, Task
+    from tunekit.compress.task import Answers, Runner, Task
     from tunekit.core.events import Event
 
 
@@ -31,6 +31,8 @@ class Stage:
         the network says everything.
     notes
         Sentences about what the steps did.
+    built_like
+        Where the network was not made of the original, a network that is built as its user builds it.
     """
 
     network: Module
@@ -38,6 +40,7 @@ class Stage:
     clusters: Mapping[str, Tensor] = field(default_factory=dict)
     file: bytes | None = None
     notes: tuple[str, ...] = ()
+    built_like: Module | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +61,9 @@ class Context:
         Called with a stage; returns the bytes of its ONNX file, written at most once.
     original
         The network that the recipe began with. Whoever changes it copies it first.
-    score
+    answers
         Called with a function that runs batches; a generator that yields after each chunk of the validation split and
-        returns the metric: higher is better.
+        returns what was answered.
     """
 
     task: Task
@@ -69,4 +72,4 @@ class Context:
     clock: Callable[[], float]
     file: Callable[[Stage], bytes]
     original: Module
-    score: Callable[[Runner], Generator[Event, None, float]]
+    answers: Callable[[Runner], Generator[Event, None, Answers]]

@@ -126,11 +126,10 @@ def _own(
 
 def _scored(network: Module, context: Context, doing: str, done: float) -> Generator[Event, None, float]:
     """Score on the validation split; while that goes on, the bar stays where it is."""
-    scoring = context.score(runner(network))
+    scoring = context.answers(runner(network))
     while True:
         try:
             next(scoring)
         except StopIteration as end:
-            score: float = end.value
-            return score
+            return context.task.value(end.value)
         yield Progressed(f"{doing}: scoring", _TRAINING * done)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from torch.nn import Module
 
     from tunekit.compress.recipe import Step
-    from tunekit.compress.task import Runner, Task
+    from tunekit.compress.task import Answers, Runner, Task
 
 # Each cell of the table is timed this long, all of them together no longer than that.
 _SECONDS_A_CELL = 0.15
@@ -92,7 +92,8 @@ class Workshop:
         began = clock()
         try:
             yield TrialStarted(number, params, seed)
-            context = Context(self.task, number, seed, clock, self._file, self._original(stage), self._scored)
+            original = self._original(stage)
+            context = Context(self.task, number, seed, clock, self._file, original, self._scored)
             made, metrics = yield from own_stream(self._make(step, stage, recipe, context), seed)
         except StopRequested:
             yield TrialEnded(number, "stopped", {}, clock() - began)
@@ -113,12 +114,7 @@ class Workshop:
         yield Progressed(f"Writing the ONNX file of {name}", 0.9)
         file = self._file(stage)
         run = runner(stage.network) if stage.file is None else open_runner(file)
-        answers = None
-        for answers in self.task.answers(run):
-            if answers is None:
-                yield Progressed(f"Scoring {name} on the validation split", 0.95)
-        if answers is None:
-            raise ValueError("a split holds at least one example: validation is empty")
+        answers = yield from self._answered(run, f"Scoring {name} on the validation split", 0.95)
         self.validation_count = len(answers.targets)
         facts = facts_of(stage.network, file, self.task, self.task.score(answers), self.sample)
         made = Made(stage, file, recipe)
@@ -134,21 +130,24 @@ class Workshop:
             str(self.sample.dtype).removeprefix("torch."),
             made.file,
             None if network is None else network.state_dict(),
-            [] if network is None else describe(self._original(made.stage), network),
+            [] if network is None else describe(made.stage.built_like or self._original(made.stage), network),
             {} if network is None else norm_epsilons(network),
         )
 
     def _original(self, stage: Stage) -> Module:
         return self.made[0].stage.network if 0 in self.made else stage.network
 
-    def _scored(self, run: Runner) -> Generator[Event, None, float]:
+    def _scored(self, run: Runner) -> Generator[Event, None, Answers]:
+        return self._answered(run, "Scoring on the validation split")
+
+    def _answered(self, run: Runner, words: str, share: float | None = None) -> Generator[Event, None, Answers]:
         found = None
         for found in self.task.answers(run):
             if found is None:
-                yield Progressed("Scoring on the validation split")
+                yield Progressed(words, share)
         if found is None:
             raise ValueError("a split holds at least one example: validation is empty")
-        return self.task.value(found)
+        return found
 
     def _file(self, stage: Stage) -> bytes:
         if stage.file is not None:

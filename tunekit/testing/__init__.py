@@ -15,5 +15,6 @@ from __future__ import annotations
 from tunekit.testing.early_stopping_conformance import EarlyStoppingConformance
 from tunekit.testing.executor_conformance import ExecutorConformance
 from tunekit.testing.sampler_conformance import SamplerConformance
+from tunekit.testing.step_conformance import StepConformance
 
-__all__ = ["EarlyStoppingConformance", "ExecutorConformance", "SamplerConformance"]
+__all__ = ["EarlyStoppingConformance", "ExecutorConformance", "SamplerConformance", "StepConformance"]

@@ -1,0 +1,120 @@
+"""Teachers, and what their last hidden layer shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from tunekit.compress.network import device_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.nn import Module
+
+
+class Teacher:
+    """One network or several, asked without being trained; the probabilities of several are averaged.
+
+    Parameters
+    ----------
+    networks
+        Networks of our own, at least one.
+
+    Examples
+    --------
+    >>> import torch
+    >>> layer = torch.nn.Linear(2, 3)
+    >>> x = torch.ones(1, 2)
+    >>> bool(torch.allclose(Teacher([layer])(x), layer(x)))
+    True
+    """
+
+    def __init__(self, networks: Sequence[Module]) -> None:
+        self.networks = [network.eval() for network in networks]
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Answer a batch: outputs before softmax, shape (batch, classes)."""
+        import torch
+
+        with torch.no_grad():
+            if len(self.networks) == 1:
+                alone: Tensor = self.networks[0](x)
+                return alone
+            mean = torch.stack([network(x).softmax(1) for network in self.networks]).mean(0)
+            return mean.clamp(min=1e-12).log()
+
+
+class Features:
+    """What the last linear layers of a student and of its first teacher read, and how far they are apart.
+
+    Where the two are not equally wide, a linear map from the one to the other is learned along with the student, by
+    steps of its own.
+
+    Parameters
+    ----------
+    student
+        The network in training.
+    teacher
+        Its first network is looked at.
+    seed
+        Of the map's first weights.
+
+    References
+    ----------
+    Romero et al., "FitNets: Hints for Thin Deep Nets", ICLR 2015, equation 3.
+    """
+
+    def __init__(self, student: Module, teacher: Teacher, seed: int) -> None:
+        import torch
+
+        self.check(student)
+        self._student, self._teacher = student, teacher.networks[0]
+        self.check(self._teacher)
+        widths = [_last_linear(network).in_features for network in (student, self._teacher)]
+        self._map: Any = None
+        if widths[0] != widths[1]:
+            with torch.random.fork_rng(devices=[]):
+                torch.default_generator.manual_seed(seed)
+                self._map = torch.nn.Linear(widths[0], widths[1]).to(device_of(student))
+            self._optimizer = torch.optim.Adam(self._map.parameters(), lr=1e-2)
+
+    @staticmethod
+    def check(network: Module) -> None:
+        """Raise a ValueError if a network has no linear layer."""
+        _last_linear(network)
+
+    def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the student's outputs, and the mean square by which its features miss the teacher's."""
+        import torch
+
+        outputs, own = _watched(self._student, x)
+        with torch.no_grad():
+            _, wanted = _watched(self._teacher, x)
+        if self._map is not None:
+            self._optimizer.zero_grad()
+            torch.nn.functional.mse_loss(self._map(own.detach()), wanted).backward()
+            self._optimizer.step()
+            own = torch.nn.functional.linear(own, self._map.weight.detach(), self._map.bias.detach())
+        return outputs, torch.nn.functional.mse_loss(own, wanted)
+
+
+def _last_linear(network: Module) -> Any:
+    from torch import nn
+
+    layers = [module for module in network.modules() if isinstance(module, nn.Linear)]
+    if not layers:
+        raise ValueError(
+            f'loss="feature" compares what the last linear layers read: {type(network).__name__} has none; '
+            'write loss="hinton"'
+        )
+    return layers[-1]
+
+
+def _watched(network: Module, x: Tensor) -> tuple[Tensor, Tensor]:
+    seen: list[Tensor] = []
+    handle = _last_linear(network).register_forward_pre_hook(lambda layer, args: seen.append(args[0]))
+    try:
+        outputs: Tensor = network(x)
+    finally:
+        handle.remove()
+    return outputs, seen[-1]
