@@ -284,3 +284,30 @@ def test_quantizing_nothing_is_an_error() -> None:
 
     lab = Compression(Bare(), tiny())
     assert "changed none of 0" in repr(lab.run([Quantize()]))
+
+
+class TestAfter:
+    def test_it_goes_on_from_a_row_without_doing_its_steps_again(self) -> None:
+        lab = Compression(build("conv"), digits())
+        lab.run([Prune(0.5), FineTune(epochs=1)])
+        lab.run([Prune(0.8), Quantize()], after=2)
+        assert [trial.params["step"] for trial in lab.trials][3:] == ["Prune(0.8)", "Quantize()"]
+        assert lab[4].recipe == [Prune(0.5), FineTune(epochs=1), Prune(0.8), Quantize()]
+        at_once = Compression(build("conv"), digits())
+        at_once.run([Prune(0.5), FineTune(epochs=1), Prune(0.8), Quantize()])
+        assert facts(at_once.trials[4].metrics) == facts(lab.trials[4].metrics)
+
+    def test_a_row_that_cannot_be_gone_on_from(self) -> None:
+        lab = Compression(build("conv"), digits())
+        lab.run([Quantize()])
+        with pytest.raises(ValueError, match=r"row 1 is Quantize.., which only onnxruntime runs; take the row before"):
+            lab.run([Prune(0.5)], after=1)
+        with pytest.raises(IndexError, match="numbered from 0 to 1: got 7"):
+            lab.run([Prune(0.5)], after=7)
+        assert len(lab.trials) == 2
+
+    def test_int8_is_compared_with_the_row_it_was_made_of(self) -> None:
+        lab = Compression(build("conv"), digits())
+        lab.run([Prune(0.5), Prune(0.6)])
+        lab.run([Quantize()], after=1)
+        assert "than float (row 1)" in str(lab) or "against float (row 1)" in str(lab)

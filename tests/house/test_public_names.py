@@ -9,7 +9,8 @@ import pytest
 
 import tunekit
 
-AT_MOST = 20
+# One for each thing a person types in a first cell: the study's, the compression's, and a step of each kind.
+AT_MOST = 24
 
 
 def has_example(thing: object) -> bool:
@@ -18,7 +19,7 @@ def has_example(thing: object) -> bool:
     return any(not example.options.get(doctest.SKIP, False) for example in examples)
 
 
-def test_there_are_at_most_twenty() -> None:
+def test_there_are_few() -> None:
     assert 0 < len(tunekit.__all__) <= AT_MOST
     assert len(set(tunekit.__all__)) == len(tunekit.__all__)
 

@@ -83,13 +83,15 @@ class Compression(Job):
 
     # What a person calls
 
-    def run(self, recipe: Sequence[Step] | None = None, *, budget: Budget | None = None) -> Result:
+    def run(self, recipe: Sequence[Step] | None = None, *, after: int = 0, budget: Budget | None = None) -> Result:
         """Run a recipe and wait for its end; its rows are added to those that are there.
 
         Parameters
         ----------
         recipe
             Steps, such as ``[Prune(0.8), FineTune(epochs=3), Quantize()]``.
+        after
+            The number of the row to go on from: 0 is the original; another one's steps are not done again.
         budget
             Not there yet.
 
@@ -98,9 +100,11 @@ class Compression(Job):
         ValueError
             If the recipe cannot be run on this model; nothing has been done then.
         """
-        return self.start(recipe, budget=budget).wait()
+        return self.start(recipe, after=after, budget=budget).wait()
 
-    def start(self, recipe: Sequence[Step] | None = None, *, budget: Budget | None = None) -> Compression:
+    def start(
+        self, recipe: Sequence[Step] | None = None, *, after: int = 0, budget: Budget | None = None
+    ) -> Compression:
         """Begin a recipe and return at once."""
         if budget is not None:
             raise NotYetError(
@@ -109,9 +113,9 @@ class Compression(Job):
             )
         if recipe is None:
             raise TypeError("a run has a recipe, such as [Prune(0.8), FineTune(epochs=3), Quantize()]: got none")
-        plan = recipes.check(recipe, self._original)
+        plan = recipes.check(recipe, self._start_of(after))
         first = len(self.history) if 0 in self._shop.made else 1
-        work = self._work(plan, first)
+        work = self._work(plan, first, after)
         before = self._plan, self._numbers
         self._plan, self._numbers = plan, list(range(first, first + len(plan)))
         try:
@@ -231,16 +235,31 @@ class Compression(Job):
 
     # The work, on the worker thread
 
-    def _work(self, plan: list[Step], first: int) -> Work:
+    def _start_of(self, after: int) -> Module:
+        """The network of the row that a recipe goes on from."""
+        if after == 0 and not isinstance(after, bool):
+            return self._original
+        self[after]  # an unknown or unfinished row says what it is
+        stage = self._shop.made[after].stage
+        if stage.file is not None:
+            step = self._shop.made[after].recipe[-1]
+            raise ValueError(
+                f"a recipe goes on from a row with a PyTorch network: row {after} is {step!r}, which only onnxruntime "
+                "runs; take the row before"
+            )
+        return stage.network
+
+    def _work(self, plan: list[Step], first: int, after: int) -> Work:
         shop = self._shop
         if 0 not in shop.made:
             began = yield from shop.trial(0, None, Stage(self._original), (), self._clock)
             if began is None:
                 trial = self.history[0]
                 raise RuntimeError(f"the original model cannot be measured: {trial.reason}\n\n{trial.error}")
-        made = shop.made[0]
+        made = shop.made[after]
+        before = made.recipe
         for position, step in enumerate(plan):
-            chain = tuple(plan[: position + 1])
+            chain = (*before, *plan[: position + 1])
             following = yield from shop.trial(first + position, step, made.stage, chain, self._clock)
             if following is None:
                 break

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -91,8 +90,10 @@ def _is_new(note: str, row: Row, rows: Sequence[Row]) -> bool:
 
 def _int8(rows: Sequence[Row]) -> list[str]:
     said = []
-    for before, row in itertools.pairwise(rows):
-        if not row.is_int8 or before.is_int8:
+    by_number = {row.number: row for row in rows}
+    for row in rows:
+        before = by_number.get(row.parent)
+        if not row.is_int8 or before is None:
             continue
         words = []
         for size, what in ((1, "one example"), (32, "32 examples")):

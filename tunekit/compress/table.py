@@ -40,9 +40,11 @@ class Row:
     latencies
         By runtime and batch size, in seconds; an int8 row has none in PyTorch.
     masked
-        Whether some weights are zero that were not in the original.
+        Whether more than a hundredth of its parameters are zero.
     is_int8, is_best
         What it is, and whether it is the best by the rule.
+    parent
+        The number of the row that the step was done to; 0 for the original itself.
     notes
         What the steps have to say about what they did.
     reason
@@ -62,6 +64,7 @@ class Row:
     masked: bool = False
     is_int8: bool = False
     is_best: bool = False
+    parent: int = 0
     notes: tuple[str, ...] = ()
     reason: str | None = None
 
@@ -69,12 +72,18 @@ class Row:
 def rows(lab: Compression) -> list[Row]:
     """The rows of a compression so far."""
     metric, best, count = lab.task.metric_name, lab.best_number, lab.validation_count
-    return [
-        _row(trial, metric, count, trial.number == best, lab.trials[0], lab.notes(trial.number)) for trial in lab.trials
-    ]
+    trials = lab.trials
+    return [_row(trial, metric, count, trial.number == best, trials, lab.notes(trial.number)) for trial in trials]
 
 
-def _row(trial: Trial, metric: str, count: int, is_best: bool, original: Trial, notes: tuple[str, ...]) -> Row:
+def _parent(trial: Trial, trials: Sequence[Trial]) -> int:
+    """The last row before this one that had all of its steps but the last."""
+    steps = trial.params.get("recipe", [])[:-1]
+    alike = [other.number for other in trials[: trial.number] if other.params.get("recipe", []) == steps]
+    return alike[-1] if alike else 0
+
+
+def _row(trial: Trial, metric: str, count: int, is_best: bool, trials: Sequence[Trial], notes: tuple[str, ...]) -> Row:
     step, figures = str(trial.params["step"]), trial.metrics
     if trial.state != "complete":
         return Row(trial.number, step, trial.state, metric, reason=trial.reason)
@@ -97,9 +106,10 @@ def _row(trial: Trial, metric: str, count: int, is_best: bool, original: Trial, 
         macs=int(figures["macs"]),
         score=score,
         latencies=times,
-        masked=figures["nonzeros"] < 0.99 * original.metrics.get("nonzeros", 0.0),
+        masked=figures["nonzeros"] < 0.99 * figures["parameters"],
         is_int8=bool(recipe) and recipe[-1]["step"] == "quantize",
         is_best=is_best,
+        parent=_parent(trial, trials),
         notes=notes,
     )
 
