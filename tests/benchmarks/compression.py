@@ -1,0 +1,180 @@
+"""How small nets become: bundles at no loss, and files that are deployed, on six nets and real data.
+
+Run by hand: ``python -m tests.benchmarks.compression bundles``, or ``deployed``; a net's name and a number of seeds may
+follow. Chosen on the validation split, of which each candidate is one look; the test split is looked at once for each
+seed, paired with the baseline. Sizes of bundles are against PyTorch's own file of the state dict, those of ONNX files
+against the float ONNX file, times against onnxruntime with the float file, all timed in turn in one run. One thread.
+"""
+
+from __future__ import annotations
+
+import io
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+import tunekit as tk
+from tests.benchmarks.compression_nets import NETS, trained
+from tunekit.compress import workshop
+from tunekit.compress.recipe import Step
+from tunekit.core.trial import Trial
+
+SEEDS = 5
+
+
+def slim(amount: float, epochs: int, of: str = "parameters") -> Step:
+    """Channels."""
+    return tk.Prune(amount, granularity="channels", of=of, epochs=epochs)  # type: ignore[arg-type]
+
+
+def shallow(amount: float, epochs: int) -> Step:
+    """Blocks, as a share of the MACs."""
+    return tk.Prune(amount, granularity="blocks", of="macs", epochs=epochs)
+
+
+# For bundles: a trunk, of which each row in turn is shared at each number of bits.
+TRUNKS: dict[str, list[Step]] = {
+    "LeNet-300-100": [slim(0.85, 8), *(tk.Prune(amount, epochs=10) for amount in (0.85, 0.92, 0.95, 0.965))],
+    "LeNet-5": [slim(0.86, 8), *(tk.Prune(amount, epochs=10) for amount in (0.85, 0.93, 0.96, 0.97))],
+    "residual": [
+        shallow(0.4, 4),
+        slim(0.75, 8),
+        tk.Fold(),
+        *(tk.Prune(amount, epochs=8) for amount in (0.6, 0.8, 0.88)),
+    ],
+    "depthwise": [slim(0.6, 8), tk.Fold(), *(tk.Prune(amount, epochs=8) for amount in (0.5, 0.7, 0.8))],
+    "GRU": [slim(0.5, 10), *(tk.Prune(amount, epochs=10) for amount in (0.6, 0.8))],
+    "encoder": [slim(0.4, 6), *(tk.Prune(amount, epochs=6) for amount in (0.5, 0.7))],
+}
+BITS = (2, 3, 4)
+# For deployed files: recipes in the order of their size; the smallest that holds its point of validation is taken.
+DEPLOYED: dict[str, list[list[Step]]] = {
+    "residual": [
+        [
+            tk.Prune(0.4, granularity="blocks", of="macs", epochs=4),
+            slim(amount, 8, "macs"),
+            tk.FineTune(6),
+            tk.Quantize(),
+        ]
+        for amount in (0.7, 0.8, 0.85)
+    ],
+    "depthwise": [[slim(amount, 8, "macs"), tk.FineTune(4), tk.Quantize()] for amount in (0.4, 0.6)],
+    "LeNet-5": [[slim(amount, 8, "macs"), tk.FineTune(4), tk.Quantize()] for amount in (0.8, 0.9)],
+    "LeNet-300-100": [[slim(amount, 8), tk.FineTune(4), tk.Quantize("dynamic")] for amount in (0.8, 0.9)],
+    "GRU": [[slim(amount, 10, "macs"), tk.FineTune(6), tk.Quantize()] for amount in (0.3, 0.5)],
+    "encoder": [[slim(amount, 6, "macs"), tk.FineTune(4), tk.Quantize()] for amount in (0.2, 0.35)],
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    """What came of one seed."""
+
+    line: str
+    ratio: float
+    change: float
+
+
+def state_dict_bytes(model: nn.Module) -> int:
+    """PyTorch's own file."""
+    file = io.BytesIO()
+    torch.save(model.state_dict(), file)
+    return file.tell()
+
+
+def good_enough(lab: tk.Compression, least: float) -> list[Trial]:
+    """The rows whose validation score is at least so good."""
+    return [one for one in lab.trials if one.state == "complete" and one.metrics["accuracy"] >= least - 1e-9]
+
+
+def bundle(name: str, seed: int, drop: float) -> Found:
+    """The smallest bundle whose validation score is at most so much below the baseline's."""
+    began = time.perf_counter()
+    model, task = trained(name, seed)
+    lab = tk.Compression(model, task, seed=seed)
+    lab.run(TRUNKS[name])
+    pruned = [number for number in range(len(TRUNKS[name]) + 1) if number >= len(TRUNKS[name]) - 2]
+    for number in pruned:
+        for bits in BITS:
+            lab.run([tk.Share(bits, epochs=4, bias_bits=max(2, bits - 1) if bits < 4 else 4)], after=number)
+    base = lab.trials[0].metrics["accuracy"]
+    good = [
+        trial for trial in lab.trials if trial.state == "complete" and trial.metrics["accuracy"] >= base - drop - 1e-9
+    ]
+    best = min(good, key=lambda trial: trial.metrics["bundle"])
+    whole = state_dict_bytes(model)
+    report = lab[best.number].report
+    ratio = whole / best.metrics["bundle"]
+    return Found(
+        f"{name}, seed {seed}: {whole} → {int(best.metrics['bundle'])} bytes, {ratio:.0f}x; validation "
+        f"{100 * base:.2f} → {100 * best.metrics['accuracy']:.2f} %; test {100 * report.original.value:.2f} → "
+        f"{100 * report.compressed.value:.2f} %, {100 * report.change.value:+.2f} "
+        f"[{100 * report.change.low:+.2f}, {100 * report.change.high:+.2f}]; "
+        f"{', '.join(map(repr, lab[best.number].recipe[-2:]))}; {len(lab.trials) - 1} candidates, "
+        f"{time.perf_counter() - began:.0f} s",
+        ratio,
+        100 * report.change.value,
+    )
+
+
+def deployed(name: str, seed: int, drop: float) -> Found:
+    """The smallest int8 file whose validation score is at most so much below the baseline's."""
+    model, task = trained(name, seed)
+    began = time.perf_counter()
+    lab = tk.Compression(model, task, seed=seed)
+    for recipe in DEPLOYED[name]:
+        lab.run(recipe)
+    base = lab.trials[0].metrics
+    good = [
+        trial
+        for trial in lab.trials
+        if trial.state == "complete" and trial.metrics["accuracy"] >= base["accuracy"] - drop
+    ]
+    best = min(good, key=lambda trial: trial.metrics["size"])
+    report = lab[best.number].report
+    ratio = base["size"] / best.metrics["size"]
+    times = [base[f"latency_onnxruntime_{n}"] / best.metrics[f"latency_onnxruntime_{n}"] for n in (1, 32)]
+    return Found(
+        f"{name}, seed {seed}: {base['size'] / 1000:.1f} → {best.metrics['size'] / 1000:.1f} kB, {ratio:.1f}x; MACs "
+        f"{base['macs'] / best.metrics['macs']:.1f}x; {times[0]:.2f}x / {times[1]:.2f}x as fast with 1 / 32; "
+        f"validation {100 * base['accuracy']:.2f} → {100 * best.metrics['accuracy']:.2f} %; test "
+        f"{100 * report.original.value:.2f} → {100 * report.compressed.value:.2f} %, {100 * report.change.value:+.2f} "
+        f"[{100 * report.change.low:+.2f}, {100 * report.change.high:+.2f}]; {lab[best.number].recipe}; "
+        f"{time.perf_counter() - began:.0f} s",
+        ratio,
+        100 * report.change.value,
+    )
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Print the lines of a table, net by net."""
+    torch.set_num_threads(1)
+    table = arguments[0] if arguments else "bundles"
+    if table == "bundles":
+        workshop._SECONDS_IN_ALL = 0.3  # times are no matter there
+    names = [arguments[1]] if len(arguments) > 1 else list(NETS)
+    seeds = int(arguments[2]) if len(arguments) > 2 else SEEDS
+    for name in names:
+        found = []
+        for seed in range(seeds):
+            if table == "bundles":
+                found.append(bundle(name, seed, 0.0 if name.startswith("LeNet") else 0.01))
+            else:
+                found.append(deployed(name, seed, 0.01))
+            print(found[-1].line, flush=True)
+        ratios = sorted(one.ratio for one in found)
+        changes = [one.change for one in found]
+        print(
+            f"== {name}: {ratios[0]:.1f} to {ratios[-1]:.1f}x, median {statistics.median(ratios):.1f}x; "
+            f"test {statistics.mean(changes):+.2f} points on average\n",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
