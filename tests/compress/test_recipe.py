@@ -50,7 +50,7 @@ def test_a_step_is_written_as_it_is_typed(step: Any) -> None:
         ('{"format": "tunekit recipe", "version": 1, "steps": [3]}', 'its name under "step": got 3'),
         (
             '{"format": "tunekit recipe", "version": 1, "steps": [{"step": "shrink"}]}',
-            "unknown step 'shrink': the known ones are 'fine-tune', 'prune', 'quantize'",
+            "unknown step 'shrink': the known ones are 'distill', 'factorise', 'fine-tune'",
         ),
         (
             '{"format": "tunekit recipe", "version": 1, "steps": [{"step": "prune", "amuont": 1}]}',
@@ -86,7 +86,7 @@ def test_json_that_is_no_recipe(source: str, words: str) -> None:
         (lambda: FineTune(epochs=1.5), TypeError, ["whole number", "1.5"]),  # type: ignore[arg-type]
         (lambda: FineTune(1, learning_rate=0), ValueError, ["above 0", "got 0"]),
         (lambda: FineTune(1, learning_rate=float("inf")), ValueError, ["finite", "got inf"]),
-        (lambda: Quantize("int4"), ValueError, ["unknown mode 'int4'", "'auto', 'dynamic', 'static'"]),  # type: ignore[arg-type]
+        (lambda: Quantize("int4"), ValueError, ["unknown mode 'int4'", "'auto', 'static', 'dynamic', 'weights'"]),  # type: ignore[arg-type]
         (lambda: Budget(size=10), ValueError, ["share of the original file", "got 10", "write 1/10"]),
         (lambda: Budget(size=0), ValueError, ["above 0", "got 0"]),
         (lambda: Budget(size=0.1, drop=-1), ValueError, ["finite number from 0", "got -1", "write 0.01"]),
@@ -110,7 +110,7 @@ class Unknown:
         (Prune(0.5), TypeError, ["a list of steps", "Prune(0.5)"]),
         ("prune", TypeError, ["a list of steps", "'prune'"]),
         ([Prune], TypeError, ["got Prune", "call it"]),
-        ([Unknown()], TypeError, ["the known ones are 'fine-tune', 'prune', 'quantize'", "got Unknown"]),
+        ([Unknown()], TypeError, ["the known ones are 'distill', 'factorise', 'fine-tune'", "got Unknown"]),
         ([Quantize(), FineTune(epochs=1)], ValueError, ["nothing follows Quantize()", "FineTune(epochs=1)"]),
         ([Prune(0.5), Quantize(), Quantize()], ValueError, ["nothing follows Quantize()", "put it at the end"]),
         (

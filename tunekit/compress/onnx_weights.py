@@ -103,6 +103,13 @@ def take_out(data: bytes, tensors: Tensors, epsilons: Mapping[str, float] | None
     return Emptied(model.SerializeToString(deterministic=True), sources, extra)
 
 
+def names(data: bytes) -> list[str]:
+    """The names of the weights of an ONNX file."""
+    import onnx
+
+    return [held.name for held in _weights(onnx.load_model_from_string(data))]
+
+
 def put_back(graph: bytes, tensors: Tensors, sources: Sources) -> bytes:
     """Put the weights back: the bytes of the file that they were taken out of.
 

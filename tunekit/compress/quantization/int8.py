@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tunekit.compress.onnx_file import stripped
-from tunekit.compress.quantization.stored import store_recurrent
+from tunekit.compress.quantization.stored import RECURRENT, WEIGHTED, Kind, store
 from tunekit.compress.quiet import quiet
 
 if TYPE_CHECKING:
     from onnx import ModelProto
     from torch import Tensor
 
-# The operations that hold weights, and the place of the weights among their inputs.
-_WEIGHTED = {
-    "Conv": (1,),
-    "ConvTranspose": (1,),
-    "Gemm": (0, 1),
-    "MatMul": (0, 1),
-    "LSTM": (1, 2),
-    "GRU": (1, 2),
-    "RNN": (1, 2),
-}
 _CALIBRATION_BATCH = 32
 # Weights take 7 of the 8 bits. On a CPU with AVX2 and without VNNI, onnxruntime adds two products of 8 bits in 16, and
 # the sum is cut off where both are large: the outputs are then off by ten times as much as with 7 bits, which always
@@ -51,7 +41,7 @@ class Int8:
     total: int
 
 
-def static(data: bytes, x: Tensor) -> Int8:
+def static(data: bytes, x: Tensor, exclude: Collection[str] = ()) -> Int8:
     """Quantize weights (signed, per channel) and activations (unsigned) with ranges from real inputs.
 
     Parameters
@@ -60,6 +50,8 @@ def static(data: bytes, x: Tensor) -> Int8:
         The float file.
     x
         Inputs to calibrate on, shape (examples, ...).
+    exclude
+        The names of weights whose operations stay in float.
 
     References
     ----------
@@ -75,7 +67,7 @@ def static(data: bytes, x: Tensor) -> Int8:
         def get_next(self) -> dict[str, Any] | None:
             return next(self.batches, None)
 
-    def quantize(source: str, target: str) -> None:
+    def quantize(source: str, target: str, left_out: list[str]) -> None:
         quantize_static(
             source,
             target,
@@ -85,12 +77,13 @@ def static(data: bytes, x: Tensor) -> Int8:
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             reduce_range=_REDUCED,
+            nodes_to_exclude=left_out,
         )
 
-    return _quantized(data, quantize)
+    return _quantized(data, quantize, exclude)
 
 
-def dynamic(data: bytes, *, convolutions: bool) -> Int8:
+def dynamic(data: bytes, *, convolutions: bool, exclude: Collection[str] = ()) -> Int8:
     """Quantize the weights only; activations at run time, batch by batch.
 
     Recurrent layers that onnxruntime cannot compute in int8 have their weights stored so, which makes the file smaller.
@@ -101,18 +94,60 @@ def dynamic(data: bytes, *, convolutions: bool) -> Int8:
         The float file.
     convolutions
         Whether convolutions too: they get smaller, and several times slower.
+    exclude
+        The names of weights whose operations stay in float.
     """
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     kinds = ["MatMul", "Gemm", "LSTM", "Gather", *(["Conv"] if convolutions else [])]
 
-    def quantize(source: str, target: str) -> None:
-        quantize_dynamic(source, target, weight_type=QuantType.QInt8, reduce_range=_REDUCED, op_types_to_quantize=kinds)
+    def quantize(source: str, target: str, left_out: list[str]) -> None:
+        quantize_dynamic(
+            source,
+            target,
+            weight_type=QuantType.QInt8,
+            reduce_range=_REDUCED,
+            op_types_to_quantize=kinds,
+            nodes_to_exclude=left_out,
+        )
 
-    return _quantized(data, quantize, stored=True)
+    return _quantized(data, quantize, exclude, stored=True)
 
 
-def _quantized(data: bytes, quantize: Callable[[str, str], None], *, stored: bool = False) -> Int8:
+def stored(data: bytes, kind: Kind, exclude: Collection[str] = ()) -> Int8:
+    """Store the weights in fewer bits and compute with them in float: smaller, as fast as before, on any runtime.
+
+    Parameters
+    ----------
+    data
+        The float file.
+    kind
+        ``"int8"``, ``"float16"`` or ``"bfloat16"``.
+    exclude
+        The names of weights that stay as they are.
+    """
+    import onnx
+
+    model = onnx.load_model_from_string(data)
+    total = _float_layers(model)
+    store(model, kind, exclude=exclude)
+    return Int8(stripped(model), max(0, total - _float_layers(model)), total)
+
+
+def untouched(data: bytes) -> Int8:
+    """The float file as it is."""
+    import onnx
+
+    return Int8(data, 0, _float_layers(onnx.load_model_from_string(data)))
+
+
+def _quantized(
+    data: bytes,
+    quantize: Callable[[str, str, list[str]], None],
+    exclude: Collection[str],
+    *,
+    stored: bool = False,
+) -> Int8:
     import onnx
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -120,11 +155,17 @@ def _quantized(data: bytes, quantize: Callable[[str, str], None], *, stored: boo
         source, prepared, target = (str(Path(folder, f"{name}.onnx")) for name in ("float", "prepared", "int8"))
         Path(source).write_bytes(data)
         quant_pre_process(source, prepared, skip_symbolic_shape=True)
-        total = _float_layers(onnx.load(prepared))
-        quantize(prepared, target)
+        named = onnx.load(prepared)
+        total, left_out = _float_layers(named), []
+        for place, node in enumerate(named.graph.node):
+            node.name = f"node {place}"  # the quantizer leaves nodes out by their names, which were stripped
+            if set(node.input) & set(exclude):
+                left_out += [node.name, f"{node.name}_MatMul"]  # as what a Gemm is split into is called
+        onnx.save(named, prepared)
+        quantize(prepared, target, left_out)
         model = onnx.load(target)
         if stored:
-            store_recurrent(model)
+            store(model, operations=RECURRENT, exclude=exclude)
     left = _float_layers(model)
     return Int8(stripped(model), max(0, total - left), total)
 
@@ -149,14 +190,7 @@ def _float_layers(model: ModelProto) -> int:
         tensor.name for tensor in model.graph.initializer if tensor.data_type == TensorProto.FLOAT and tensor.dims
     }
     return sum(
-        any(node.input[place] in floats for place in _WEIGHTED[node.op_type] if place < len(node.input))
+        any(node.input[place] in floats for place in WEIGHTED[node.op_type] if place < len(node.input))
         for node in model.graph.node
-        if node.op_type in _WEIGHTED
+        if node.op_type in WEIGHTED
     )
-
-
-def _read(data: bytes) -> ModelProto:
-    import onnx
-
-    model: ModelProto = onnx.load_model_from_string(data)
-    return model

@@ -1,0 +1,264 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import numpy_helper
+from torch import Tensor, nn
+
+from tests.compress.nets import build, digits, state, tiny
+from tunekit.compress import latency
+from tunekit.compress.compression import Compression
+from tunekit.compress.exporter import export
+from tunekit.compress.fine_tune import FineTune
+from tunekit.compress.onnx_file import open_runner
+from tunekit.compress.pruning.prune import Prune
+from tunekit.compress.quantization import int8
+from tunekit.compress.quantization.aware import best_scale, rounded
+from tunekit.compress.quantization.choosing import Form, choose
+from tunekit.compress.quantization.nodes import layers_with_weights, weights_of
+from tunekit.compress.quantization.quantize import Quantize
+from tunekit.compress.stage import Context
+from tunekit.compress.task import Task
+
+MODES: list[dict[str, Any]] = [
+    {"mode": "auto"},
+    {"mode": "static"},
+    {"mode": "dynamic"},
+    {"mode": "weights"},
+    {"mode": "float16"},
+    {"mode": "bfloat16"},
+    {"mode": "aware", "bits": 3, "epochs": 1},
+]
+
+
+class Encoder(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        layer = nn.TransformerEncoderLayer(16, 4, 32, dropout=0.0, batch_first=True)
+        self.embedding, self.body, self.head = nn.Embedding(40, 16), nn.TransformerEncoder(layer, 1), nn.Linear(16, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.head(self.body(self.embedding(x)).mean(1))
+        return out
+
+
+def words() -> Task:
+    x = torch.randint(0, 40, (60, 7), generator=torch.Generator().manual_seed(0))
+    return tiny(train=(x, x[:, 0] % 4), validation=(x, x[:, 0] % 4), test=None)
+
+
+def encoder() -> nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return Encoder()
+
+
+@pytest.mark.parametrize("settings", MODES, ids=lambda settings: settings["mode"])
+@pytest.mark.parametrize("net", ["mlp", "conv", "lstm", "gru", "encoder"])
+def test_every_mode_makes_every_net_smaller_and_says_how(net: str, settings: dict[str, Any]) -> None:
+    model, task = (encoder(), words()) if net == "encoder" else (build(net), digits())
+    before = state(model)
+    lab = Compression(model, task)
+    lab.run([Quantize(**settings)])
+    trial = lab.trials[1]
+    assert trial.state == "complete", trial.error
+    assert state(model) == before
+    assert "layers changed: " in lab[1].notes[-1]
+    # what a static form adds to these tiny files for its ranges may be more than it saves
+    if settings["mode"] not in ("static", "aware") or net in ("mlp", "conv"):
+        assert trial.metrics["size"] < 0.95 * lab.trials[0].metrics["size"]
+    x = task.validation.head(32)
+    wide = 3.0 if settings.get("bits") else 0.3
+    assert float((lab[1](x) - lab[0](x)).abs().max()) < wide
+
+
+def test_half_precision_is_what_torch_makes_of_it() -> None:
+    x = digits().validation.head(16)
+    linear = nn.Linear(196, 10)
+    for mode, dtype in (("float16", torch.float16), ("bfloat16", torch.bfloat16)):
+        alone = nn.Sequential(nn.Flatten(), linear).eval()
+        file = int8.stored(export(alone, x), mode).file  # type: ignore[arg-type]
+        with torch.no_grad():
+            expected = nn.functional.linear(x.flatten(1), linear.weight.to(dtype).float(), linear.bias)
+        assert torch.allclose(open_runner(file)(x), expected, atol=1e-5)
+        assert len(file) < 0.6 * len(export(alone, x))
+
+
+def test_weights_of_each_output_have_a_scale_of_their_own() -> None:
+    layer = nn.Linear(32, 8)
+    layer.weight.data *= torch.logspace(-3, 0, 8)[:, None]
+    x = torch.randn(20, 32)
+    found = open_runner(int8.stored(export(layer.eval(), x), "int8").file)(x)
+    with torch.no_grad():
+        expected = layer(x)
+    missed = ((found - expected).abs().amax(0) / layer.weight.detach().abs().amax(1)).numpy()
+    assert float(missed.max()) < 0.2
+
+
+class TestExclude:
+    def test_layers_are_found_in_the_file_by_their_names(self) -> None:
+        model, x = encoder().eval(), words().validation.head(8)
+        data = export(model, x)
+        assert {"embedding", "body.layers.0.linear1", "head"} <= set(layers_with_weights(data, model))
+        names = weights_of(data, model, ["body.layers.0.linear1", "head"])
+        floats = {one.name: one for one in onnx.load_model_from_string(data).graph.initializer}
+        assert sorted(int(np.prod(floats[name].dims)) for name in names) == [4, 32, 64, 512]
+
+    @pytest.mark.parametrize("mode", ["static", "dynamic", "weights"])
+    def test_they_stay_as_they_are(self, mode: str, tmp_path: Path) -> None:
+        lab = Compression(build("mlp"), digits())
+        lab.run([Quantize(mode, exclude=("5",))])  # type: ignore[arg-type]
+        assert "layers changed: 1 of 2" in lab[1].notes[-1]
+        lab[1].export(tmp_path / "net.onnx")
+        held = {one.name: numpy_helper.to_array(one) for one in onnx.load(tmp_path / "net.onnx").graph.initializer}
+        weight = lab[0].model().get_parameter("5.weight").detach().numpy()
+        same = [value for value in held.values() if value.shape in (weight.shape, weight.T.shape)]
+        assert any(
+            value.dtype == np.float32 and np.array_equal(np.sort(value, None), np.sort(weight, None)) for value in same
+        )
+
+    def test_an_unknown_name_lists_the_known_ones(self) -> None:
+        lab = Compression(build("mlp"), digits())
+        with pytest.raises(ValueError, match=r"'7' is none; the known ones are '0', '1'"):
+            lab.run([Quantize(exclude=("7",))])
+        assert not lab.trials
+
+    def test_auto_spares_what_is_sensitive(self) -> None:
+        """One layer whose weights differ by a factor of ten thousand within each output: 8 bits lose the small ones."""
+        torch.manual_seed(0)
+        x = torch.randn(400, 16)
+        x[:, 8:] *= 1e4
+        y = (x[:, 0] > 0).long()
+        first, second = nn.Linear(16, 2, bias=False), nn.Linear(2, 2, bias=False)
+        first.weight.data = torch.zeros(2, 16)
+        first.weight.data[:, 0] = torch.tensor([1.0, -1.0])
+        second.weight.data = torch.tensor([[0.0, 1.0], [1.0, 0.0]])
+        model = nn.Sequential(first, nn.ReLU(), second)
+        lab = Compression(model, tiny(train=(x, y), validation=(x, y), test=(x, y)))
+        lab.run([Quantize("static")])
+        if lab.trials[1].metrics["accuracy"] > 0.95:
+            pytest.skip("the quantizer does well here")
+        lab.run([Quantize("static", exclude="auto")])
+        assert lab.trials[2].metrics["accuracy"] >= lab.trials[0].metrics["accuracy"] - 0.02
+        assert "left in float: " in lab[2].notes[-1]
+
+
+class TestAuto:
+    def test_it_says_what_it_tried(self) -> None:
+        lab = Compression(build("conv"), digits())
+        lab.run([Quantize()])
+        note = lab[1].notes[-1]
+        for mode in ("float", "static", "dynamic", "weights"):
+            assert f"{mode} " in note
+        assert "is kept" in note
+
+    def test_what_is_detectably_worse_or_larger_or_slower_is_not_kept(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        task = tiny()
+        good, bad = nn.Linear(16, 4).eval(), nn.Linear(16, 4).eval()
+        good.weight.data.copy_(torch.eye(4, 16))
+        good.bias.data.zero_()
+        bad.weight.data.copy_(-torch.eye(4, 16))
+        x = task.validation.head(4)
+        right, wrong = export(good, x), export(bad, x)
+
+        def form(mode: str, data: bytes, size: int) -> Form:
+            model = onnx.load_model_from_string(data)
+            model.doc_string = "x" * size
+            return Form(mode, int8.Int8(model.SerializeToString(), 1, 1))
+
+        times = {"float": 1.0, "small": 1.0, "wrong": 1.0, "slow": 3.0}
+        forms = [
+            form("float", right, 4000),
+            form("small", right, 2000),
+            form("wrong", wrong, 0),
+            form("slow", right, 100),
+        ]
+
+        tried = forms
+
+        def compare(calls: dict[tuple[int, int], Any], seconds: float) -> Any:
+            yield 1.0
+            return {key: latency.Latency(times[tried[key[0]].mode], 0, 0, 1) for key in calls}
+
+        monkeypatch.setattr(latency, "compare", compare)
+        best, why = _last(choose(forms, _context(task)))
+        assert best.mode == "small"
+        assert "wrong" in why
+        assert "detectably worse" in why
+        assert "slower" in why
+        tried = [forms[0], forms[2], forms[3]]
+        best, why = _last(choose(tried, _context(task)))
+        assert best.mode == "float"
+        assert "float is kept, as nothing else is smaller and neither worse nor slower" in why
+
+
+def _last(generator: Any) -> Any:
+    while True:
+        try:
+            next(generator)
+        except StopIteration as end:
+            return end.value
+
+
+def _context(task: Task) -> Context:
+    def answers(run: Any) -> Any:
+        found = None
+        for answered in task.answers(run):
+            found = answered
+            yield None
+        return found
+
+    unused: Any = None
+    return Context(task, 0, 0, unused, unused, unused, answers)
+
+
+class TestAware:
+    def test_weights_are_on_a_grid_of_so_many_steps(self) -> None:
+        weight = torch.randn(6, 40, generator=torch.Generator().manual_seed(0))
+        for bits in (2, 3, 4, 8):
+            on_grid = rounded(weight, best_scale(weight, 0, bits), bits)
+            assert all(len(row.unique()) <= 2**bits - 1 for row in on_grid)
+        largest = weight.abs().amax(1, keepdim=True)
+        plain = rounded(weight, largest / 3, 3)
+        assert float(((rounded(weight, best_scale(weight, 0, 3), 3) - weight) ** 2).sum()) < float(
+            ((plain - weight) ** 2).sum()
+        )
+
+    def test_training_brings_back_what_few_bits_cost(self) -> None:
+        lab = Compression(build("mlp"), digits())
+        lab.run([FineTune(epochs=10)])
+        lab.run([Quantize("aware", bits=2, epochs=1, learning_rate=1e-6)], after=1)
+        lab.run([Quantize("aware", bits=2, epochs=8)], after=1)
+        rounded_only, trained = (lab.trials[number].metrics["accuracy"] for number in (2, 3))
+        assert trained > rounded_only + 0.05
+        assert lab.trials[3].metrics["bundle"] < 0.8 * lab.trials[3].metrics["size"]
+
+    def test_zeros_stay(self, tmp_path: Path) -> None:
+        lab = Compression(build("mlp"), digits())
+        lab.run([Prune(0.8), Quantize("aware", bits=4, epochs=1)])
+        lab[2].export(tmp_path / "net.onnx")
+        held = [numpy_helper.to_array(one) for one in onnx.load(tmp_path / "net.onnx").graph.initializer]
+        whole = [value for value in held if value.dtype == np.int8 and value.ndim == 2]
+        share = sum(int((value == 0).sum()) for value in whole) / sum(value.size for value in whole)
+        assert share >= 0.79
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind", "words"),
+    [
+        ({"bits": 4}, ValueError, 'write mode="aware" and epochs=3, say'),
+        ({"mode": "aware", "epochs": 1, "bits": 1}, ValueError, "2 to 8 bits: got bits=1"),
+        ({"mode": "aware"}, ValueError, "give epochs=3, say"),
+        ({"mode": "static", "epochs": 2}, ValueError, "leave epochs out"),
+        ({"exclude": "head"}, TypeError, "list of names"),
+        ({"bits": 4.5}, TypeError, "whole number"),
+    ],
+)
+def test_a_wrong_setting(settings: dict[str, Any], kind: type[Exception], words: str) -> None:
+    with pytest.raises(kind, match=words):
+        Quantize(**settings)
