@@ -39,19 +39,19 @@ def shallow(amount: float, epochs: int) -> Step:
 
 # For bundles: a trunk, of which each row in turn is shared at each number of bits.
 TRUNKS: dict[str, list[Step]] = {
-    "LeNet-300-100": [slim(0.85, 8), *(tk.Prune(amount, epochs=10) for amount in (0.85, 0.92, 0.95, 0.965))],
+    "LeNet-300-100": [slim(0.84, 16), *(tk.Prune(amount, epochs=16) for amount in (0.8, 0.9, 0.93, 0.95))],
     "LeNet-5": [slim(0.86, 8), *(tk.Prune(amount, epochs=10) for amount in (0.85, 0.93, 0.96, 0.97))],
     "residual": [
-        shallow(0.4, 4),
-        slim(0.75, 8),
-        tk.Fold(),
-        *(tk.Prune(amount, epochs=8) for amount in (0.6, 0.8, 0.88)),
+        shallow(0.4, 6),
+        slim(0.65, 12),
+        *(tk.Prune(amount, epochs=12) for amount in (0.6, 0.75, 0.82)),
     ],
     "depthwise": [slim(0.6, 8), tk.Fold(), *(tk.Prune(amount, epochs=8) for amount in (0.5, 0.7, 0.8))],
     "GRU": [slim(0.5, 10), *(tk.Prune(amount, epochs=10) for amount in (0.6, 0.8))],
     "encoder": [slim(0.4, 6), *(tk.Prune(amount, epochs=6) for amount in (0.5, 0.7))],
 }
 BITS = (2, 3, 4)
+
 # For deployed files: recipes in the order of their size; the smallest that holds its point of validation is taken.
 DEPLOYED: dict[str, list[list[Step]]] = {
     "residual": [
@@ -98,10 +98,10 @@ def bundle(name: str, seed: int, drop: float) -> Found:
     model, task = trained(name, seed)
     lab = tk.Compression(model, task, seed=seed)
     lab.run(TRUNKS[name])
-    pruned = [number for number in range(len(TRUNKS[name]) + 1) if number >= len(TRUNKS[name]) - 2]
+    pruned = [number for number in range(1, len(TRUNKS[name]) + 1) if number >= len(TRUNKS[name]) - 3]
     for number in pruned:
         for bits in BITS:
-            lab.run([tk.Share(bits, epochs=4, bias_bits=max(2, bits - 1) if bits < 4 else 4)], after=number)
+            lab.run([tk.Share(bits, epochs=8, bias_bits=max(2, bits - 1) if bits < 4 else 4)], after=number)
     base = lab.trials[0].metrics["accuracy"]
     good = [
         trial for trial in lab.trials if trial.state == "complete" and trial.metrics["accuracy"] >= base - drop - 1e-9

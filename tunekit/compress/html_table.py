@@ -51,8 +51,8 @@ def as_html(table: Sequence[Row], facts: Sequence[str] = (), timed: Sequence[str
 
 def _header(table: Sequence[Row]) -> str:
     """Two lines: the runtimes over their batch sizes, so that all fits on a page."""
-    plain = [("row", ""), ("step", _LEFT), (table[0].metric, ""), (f"file, {scale(table)[0]}", "")]
-    plain += [("non-zeros", ""), ("MACs", "")]
+    plain = [("row", ""), ("step", _LEFT), (table[0].metric, "")]
+    plain += [(f"ONNX, {scale(table)[0]}", ""), (f"bundle, {scale(table)[0]}", ""), ("non-zeros", ""), ("MACs", "")]
     first = "".join(
         f'<th scope="col" rowspan="2" style="{_CELL};{_LINE};vertical-align:bottom{side}">{html.escape(name)}</th>'
         for name, side in plain
@@ -72,9 +72,10 @@ def _row(row: Row, unit: float) -> str:
     start = f"{_cell(str(row.number), '')}{_cell(html.escape(step), weight + _LEFT)}"
     if row.score is None:
         reason = f"{row.state}: {row.reason}" if row.reason else row.state
-        span = 4 + len(RUNTIMES) * len(BATCHES)
+        span = 5 + len(RUNTIMES) * len(BATCHES)
         return f'<tr>{start}<td colspan="{span}" style="{_CELL}{_LEFT}">{html.escape(reason)}</td></tr>'
-    shown = [str(row.score), text.number(row.size / unit), counts(row), text.counted(row.macs)]
+    sizes = [text.number(size / unit) for size in (row.size, row.bundle)]
+    shown = [str(row.score), *sizes, counts(row), text.counted(row.macs)]
     cells = "".join(_cell(html.escape(one), "") for one in shown)
     for runtime in RUNTIMES:
         for size in BATCHES:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tunekit.compress.choice import RULE
+from tunekit.compress.table import RUNTIME_NAMES
 from tunekit.core import text
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def outcome(trials: Sequence[Trial], planned: int, metric: str) -> str:
             f"{metric} {text.number(start[metric])} → {text.number(end[metric])} on validation."
         )
         if any(_only_masked(trial.metrics, start) for trial in done):
-            parts.append("Masks alone changed neither file nor MACs.")
+            parts.append("Zeros alone changed neither the ONNX file nor the MACs.")
     failed = next((trial for trial in trials if trial.state == "failed"), None)
     if failed is not None:
         place = steps.index(failed) + 1 if failed in steps else 0
@@ -68,8 +69,8 @@ def below(rows: Sequence[Row]) -> tuple[list[str], list[str]]:
         least = min(masked, key=lambda row: row.nonzeros)
         share = 100 * (1 - least.nonzeros / least.parameters)
         facts.append(
-            f"Row {least.number}: {share:.0f} % of the parameters are zero, and the file and the MACs are as before: "
-            "masks alone buy nothing."
+            f"Row {least.number}: {share:.0f} % of the parameters are zero, and the ONNX file and the MACs are as "
+            f"before: zeros alone save no time; the bundle is {_factor(original.bundle, least.bundle)}."
         )
     grown = [str(row.number) for row in complete[1:] if row.size > 1.01 * original.size]
     if grown:
@@ -80,6 +81,14 @@ def below(rows: Sequence[Row]) -> tuple[list[str], list[str]]:
         f"Scores are from {on}, with 95 % intervals: rows whose intervals overlap widely cannot be told apart by them. "
         "The test split was not used; ask a row for its .report."
     )
+    best = next((row for row in complete if row.is_best and row.number), None)
+    if best is not None and best.change is not None:
+        change = best.change
+        seen = "no difference is seen" if change.low <= 0 <= change.high else "a difference is seen"
+        facts.append(
+            f"Row {best.number} against the original on the same examples: {best.metric} {_signed(change.value)} "
+            f"[{_signed(change.low)}, {_signed(change.high)}]; {seen}."
+        )
     facts.append(RULE)
     return facts, [*_int8(complete), *_measured(complete)]
 
@@ -114,13 +123,34 @@ def _int8(rows: Sequence[Row]) -> list[str]:
 def _measured(rows: Sequence[Row]) -> list[str]:
     if not any(row.latencies for row in rows):
         return []
-    return ["Latencies are medians for one batch on this CPU; all rows were timed in turn, in one run."]
+    original, best = rows[0], next((row for row in rows if row.is_best), rows[-1])
+    said = []
+    for size, what in ((1, "one example"), (32, "32 examples")):
+        baseline = original.latencies.get(("onnxruntime", size))
+        times = {runtime: time for (runtime, batch), time in best.latencies.items() if batch == size}
+        if baseline is None or not times:
+            continue
+        fastest = min(times, key=lambda runtime: times[runtime].median)
+        speed = _speed(baseline.median, times[fastest].median)
+        said.append(
+            f"Row {best.number} with {what}: fastest in {RUNTIME_NAMES[fastest]}, "
+            f"{text.latency(times[fastest].median)}; {speed} than the original in onnxruntime, "
+            f"{text.latency(baseline.median)}."
+            if speed != "as fast"
+            else f"Row {best.number} with {what}: fastest in {RUNTIME_NAMES[fastest]}, "
+            f"{text.latency(times[fastest].median)}; as fast as the original in onnxruntime."
+        )
+    return [*said, "Latencies are medians for one batch on this CPU; all rows were timed in turn, in one run."]
 
 
 def _speed(before: float, after: float) -> str:
     if abs(after - before) <= _SAME * before:
         return "as fast"
     return f"{before / after:.1f}x faster" if after < before else f"{after / before:.1f}x slower"
+
+
+def _signed(value: float) -> str:
+    return f"{'+' if value > 0 else '-' if value < 0 else ''}{text.number(abs(value))}"
 
 
 def _factor(before: float, after: float) -> str:

@@ -35,6 +35,10 @@ class Row:
         The ONNX file in bytes.
     parameters, nonzeros, macs
         Counts; MACs for one example.
+    bundle
+        What `Compressed.save` writes, in bytes.
+    change
+        How the score differs from the original's on the same examples, with its paired interval; None for the original.
     metric, score
         The metric's name, its value on the validation split with its interval; None until the row is complete.
     latencies
@@ -60,6 +64,8 @@ class Row:
     nonzeros: int = 0
     macs: int = 0
     score: Score | None = None
+    bundle: int = 0
+    change: Score | None = None
     latencies: Mapping[Cell, Latency] = field(default_factory=dict)
     masked: bool = False
     is_int8: bool = False
@@ -94,6 +100,10 @@ def _row(trial: Trial, metric: str, count: int, is_best: bool, trials: Sequence[
             if name in figures:
                 times[runtime, size] = Latency(figures[name], figures[f"{name}_low"], figures[f"{name}_high"], 0.0)
     score = Score(figures[metric], figures[f"{metric}_low"], figures[f"{metric}_high"], count)
+    change = None
+    if f"{metric}_change" in figures:
+        low, high = (figures[f"{metric}_change_{end}"] for end in ("low", "high"))
+        change = Score(figures[f"{metric}_change"], low, high, count)
     recipe = trial.params.get("recipe", [])
     return Row(
         trial.number,
@@ -105,6 +115,8 @@ def _row(trial: Trial, metric: str, count: int, is_best: bool, trials: Sequence[
         nonzeros=int(figures["nonzeros"]),
         macs=int(figures["macs"]),
         score=score,
+        bundle=int(figures["bundle"]),
+        change=change,
         latencies=times,
         masked=figures["nonzeros"] < 0.99 * figures["parameters"],
         is_int8=bool(recipe) and recipe[-1]["step"] == "quantize",
@@ -127,9 +139,9 @@ def as_text(table: Sequence[Row], *, clock: bool = True) -> str:
     Examples
     --------
     >>> print(as_text([Row(0, "original", "complete", "accuracy", 83_612, 20_586, 20_586, 1_030_000,
-    ...                    Score(0.957, 0.942, 0.968, 1000))], clock=False))
-    row  step                  accuracy  file, kB       non-zeros    MACs
-      0  original  0.957 [0.942, 0.968]      83.6  20.6 k (100 %)  1.03 M
+    ...                    Score(0.957, 0.942, 0.968, 1000), 76_512)], clock=False))
+    row  step                  accuracy  ONNX, kB  bundle, kB       non-zeros    MACs
+      0  original  0.957 [0.942, 0.968]      83.6        76.5  20.6 k (100 %)  1.03 M
     """
     if not table:
         return "No rows yet."
@@ -152,7 +164,8 @@ def as_text(table: Sequence[Row], *, clock: bool = True) -> str:
 def _header(table: Sequence[Row], clock: bool) -> list[str]:
     times = [f"{RUNTIME_NAMES[runtime]}\nbatch {size}, ms" for runtime, size in _cells()]
     unit = scale(table)[0]
-    return ["row", "step", table[0].metric, f"file, {unit}", "non-zeros", "MACs", *(times if clock else [])]
+    sizes = [f"ONNX, {unit}", f"bundle, {unit}"]
+    return ["row", "step", table[0].metric, *sizes, "non-zeros", "MACs", *(times if clock else [])]
 
 
 def _texts(row: Row, clock: bool, unit: float) -> list[str]:
@@ -164,6 +177,7 @@ def _texts(row: Row, clock: bool, unit: float) -> list[str]:
         row.step + (" (best)" if row.is_best and row.number else ""),
         str(row.score),
         text.number(row.size / unit),
+        text.number(row.bundle / unit),
         counts(row),
         text.counted(row.macs),
         *times,

@@ -15,6 +15,7 @@ from tunekit.compress.exporter import Exporter
 from tunekit.compress.measure import facts_of, latency_metrics, timed_calls
 from tunekit.compress.network import norm_epsilons, runner
 from tunekit.compress.onnx_file import open_runner
+from tunekit.compress.onnx_memory import memory_bytes
 from tunekit.compress.randomness import own_stream
 from tunekit.compress.stage import Context, Stage
 from tunekit.compress.structure import describe
@@ -63,6 +64,7 @@ class Workshop:
         self.made: dict[int, Made] = {}
         self.validation_count = 0
         self._export = Exporter()
+        self._original_answers: Answers | None = None
 
     def trial(
         self, number: int, step: Step | None, stage: Stage, recipe: tuple[Step, ...], clock: Callable[[], float]
@@ -118,7 +120,17 @@ class Workshop:
         self.validation_count = len(answers.targets)
         facts = facts_of(stage.network, file, self.task, self.task.score(answers), self.sample)
         made = Made(stage, file, recipe)
-        return made, facts.metrics | {"bundle": len(bundle_file.pack(self.content(made, facts.metrics)))}
+        if step is None:
+            self._original_answers = answers
+        metrics = facts.metrics | self._change(answers) | {"memory": memory_bytes(file)}
+        return made, metrics | {"bundle": len(bundle_file.pack(self.content(made, metrics)))}
+
+    def _change(self, answers: Answers) -> dict[str, float]:
+        """How the score changed against the original on the same examples, with its 95 % interval."""
+        if self._original_answers is None or self._original_answers is answers:
+            return {}
+        change, name = self.task.change(self._original_answers, answers), f"{self.task.metric_name}_change"
+        return {name: change.value, f"{name}_low": change.low, f"{name}_high": change.high}
 
     def content(self, made: Made, metrics: Mapping[str, float]) -> Bundle:
         """What the bundle of a row holds."""
