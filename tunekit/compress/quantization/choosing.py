@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 # Files that differ by less than this share are called equally small.
 _SAME_SIZE = 0.1
-# Times differ where one is twice the other and the difference is not that of a few calls of the system: what decides has
-# to be far above what a busy machine makes of the clock, so that the same recipe ends in the same file each time.
+# Times differ where one is twice the other, and by more than a few calls of the system take: what decides has to be far
+# above what a busy machine makes of the clock, so that the same recipe ends in the same file each time.
 _SAME_SPEED = 2.0
 _SAME_SECONDS = 50e-6
 _BATCHES = (1, 32)
