@@ -40,7 +40,7 @@ def shallow(amount: float, epochs: int) -> Step:
 # For bundles: a trunk, of which each row in turn is shared at each number of bits.
 TRUNKS: dict[str, list[Step]] = {
     "LeNet-300-100": [slim(0.84, 16), *(tk.Prune(amount, epochs=16) for amount in (0.8, 0.9, 0.93, 0.95))],
-    "LeNet-5": [slim(0.86, 8), *(tk.Prune(amount, epochs=10) for amount in (0.85, 0.93, 0.96, 0.97))],
+    "LeNet-5": [slim(0.85, 14), *(tk.Prune(amount, epochs=16) for amount in (0.85, 0.93, 0.955, 0.97))],
     "residual": [
         shallow(0.4, 6),
         slim(0.65, 12),

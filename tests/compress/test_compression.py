@@ -16,6 +16,7 @@ from tunekit.compress.fine_tune import FineTune
 from tunekit.compress.pruning.prune import Prune
 from tunekit.compress.quantization.quantize import Quantize
 from tunekit.compress.recipe import Step
+from tunekit.core import job, upstairs
 
 RECIPE: list[Step] = [Prune(0.8), FineTune(epochs=2), Quantize()]
 
@@ -311,3 +312,19 @@ class TestAfter:
         lab.run([Prune(0.5), Prune(0.6)])
         lab.run([Quantize()], after=1)
         assert "than float (row 1)" in str(lab) or "against float (row 1)" in str(lab)
+
+
+def test_a_panel_opens_unless_one_says_no(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[Any] = []
+
+    def ask(name: str) -> Any:
+        assert name == "open_view"
+        return opened.append
+
+    monkeypatch.setattr(job, "has_viewer", lambda: True)
+    monkeypatch.setattr(upstairs, "ask", ask)
+    lab = Compression(small(), tiny())
+    lab.run([Prune(0.5)], show=False)
+    assert opened == []
+    lab.run([Prune(0.5)])
+    assert opened == [lab]

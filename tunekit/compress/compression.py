@@ -83,7 +83,14 @@ class Compression(Job):
 
     # What a person calls
 
-    def run(self, recipe: Sequence[Step] | None = None, *, after: int = 0, budget: Budget | None = None) -> Result:
+    def run(
+        self,
+        recipe: Sequence[Step] | None = None,
+        *,
+        after: int = 0,
+        show: bool = True,
+        budget: Budget | None = None,
+    ) -> Result:
         """Run a recipe and wait for its end; its rows are added to those that are there.
 
         Parameters
@@ -92,6 +99,8 @@ class Compression(Job):
             Steps, such as ``[Prune(0.8), FineTune(epochs=3), Quantize()]``.
         after
             The number of the row to go on from: 0 is the original; another one's steps are not done again.
+        show
+            Whether a notebook shows the panel: not, for example, where many recipes are run in a loop.
         budget
             Not there yet.
 
@@ -100,10 +109,15 @@ class Compression(Job):
         ValueError
             If the recipe cannot be run on this model; nothing has been done then.
         """
-        return self.start(recipe, after=after, budget=budget).wait()
+        return self.start(recipe, after=after, show=show, budget=budget).wait()
 
     def start(
-        self, recipe: Sequence[Step] | None = None, *, after: int = 0, budget: Budget | None = None
+        self,
+        recipe: Sequence[Step] | None = None,
+        *,
+        after: int = 0,
+        show: bool = True,
+        budget: Budget | None = None,
     ) -> Compression:
         """Begin a recipe and return at once."""
         if budget is not None:
@@ -119,7 +133,7 @@ class Compression(Job):
         before = self._plan, self._numbers
         self._plan, self._numbers = plan, list(range(first, first + len(plan)))
         try:
-            self._launch(work)
+            self._launch(work, show=show)
         except BaseException:
             self._plan, self._numbers = before
             raise

@@ -214,7 +214,7 @@ class Job(ABC):
 
     # What a subclass uses
 
-    def _launch(self, work: Work, timeout: float | None = None) -> None:
+    def _launch(self, work: Work, timeout: float | None = None, *, show: bool = True) -> None:
         if timeout is not None and not timeout > 0:
             raise ValueError(f"a timeout is a number of seconds above 0, or None: got {timeout!r}")
         self._check_over()
@@ -226,7 +226,7 @@ class Job(ABC):
         self._over.clear()
         _stop_at_exit(self)
         try:
-            self._view = upstairs.ask("open_view")(self) if has_viewer() else None
+            self._view = upstairs.ask("open_view")(self) if show and has_viewer() else None
         except BaseException:
             self._over.set()  # nothing has begun
             raise

@@ -48,26 +48,33 @@ def random(evidence: Evidence) -> list[Tensor]:
 
 @register("activation")
 def activation(evidence: Evidence) -> list[Tensor]:
-    """Score a weight by its size times the mean size of the activations that it is multiplied with.
+    """Score a weight by its size times the mean size of the activation that it is multiplied with.
+
+    The activations count as shares of their layer's mean: layers whose inputs are large are not spared for that.
 
     References
     ----------
     Sun, Liu, Bair and Kolter, "A Simple and Effective Pruning Approach for Large Language Models", ICLR 2024 (there
-    with the root of the mean square).
+    with the root of the mean square, and ranked within each output).
     """
-    return [weight.abs() * seen for weight, seen in zip(evidence.weights, evidence.inputs, strict=True)]
+    return [weight.abs() * _relative(seen) for weight, seen in zip(evidence.weights, evidence.inputs, strict=True)]
 
 
 @register("activation-zeros")
 def activation_zeros(evidence: Evidence) -> list[Tensor]:
-    """Score a weight by its size times the share of activations it is multiplied with that are not zero.
+    """Score a weight by its size times the share of the activations it is multiplied with that are not zero.
+
+    The shares count relative to their layer's mean.
 
     References
     ----------
     Hu, Peng, Tai and Tang, "Network Trimming: A Data-Driven Neuron Pruning Approach towards Efficient Deep
     Architectures", 2016 (the average percentage of zeros, APoZ, of whole neurons).
     """
-    return [weight.abs() * (1 - zeros) for weight, zeros in zip(evidence.weights, evidence.input_zeros, strict=True)]
+    return [
+        weight.abs() * _relative(1 - zeros)
+        for weight, zeros in zip(evidence.weights, evidence.input_zeros, strict=True)
+    ]
 
 
 @register("taylor")
@@ -86,6 +93,12 @@ def taylor(evidence: Evidence) -> list[Tensor]:
         for total, weight, gradient in zip(sums, evidence.weights, gradients, strict=True):
             total += (weight * gradient).double() ** 2
     return [total.sqrt() for total in sums]
+
+
+def _relative(values: Tensor) -> Tensor:
+    """As shares of their mean; all alike where they are all zero."""
+    mean = values.mean()
+    return values / mean if float(mean) > 0 else values + 1
 
 
 def score(name: str, evidence: Evidence) -> list[Tensor]:
