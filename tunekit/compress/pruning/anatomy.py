@@ -9,13 +9,16 @@ pass will do, and what cannot be told apart is left alone.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tunekit.compress.pruning.organs import Organ, Side, hidden_sides, organ_of
+from tunekit.compress.pruning.organs import Organ, Side, hidden_sides, organ_of, writes
+from tunekit.compress.ties import tied
+from tunekit.core import text
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,8 +27,10 @@ if TYPE_CHECKING:
 # A channel of a layer: the layer's name, the side, and the channel's number.
 Node = tuple[str, Side, int]
 
-# By how much a channel is changed. What layers write is from 0.5 to 1.5, so that no activation hides the change.
+# By how much a channel is changed, and what layers write: together so that no common activation hides the change, not
+# even one that clips to 0 ... 1.
 _CHANGE = 1.0
+_LOWEST, _HIGHEST = 0.55, 0.95
 _SEED = 0
 
 
@@ -71,6 +76,8 @@ def anatomy(network: Module, run: Callable[[], Tensor]) -> Anatomy:
         probe.record()
         for name, layer in layers.items():
             _tie_within(name, layer, ties)
+        for names in tied(network):
+            _tie_shared(names, layers, ties)
         for name in probe.writers:
             for side, count in _written(layers[name]).items():
                 _trace(probe, ties, name, side, count)
@@ -92,31 +99,49 @@ def _written(layer: Module) -> dict[Side, int]:
 def _trace(probe: _Probe, ties: _Ties, name: str, side: Side, count: int) -> None:
     """Tie each channel that a layer writes to those that read it.
 
+    A reader that reads several channels may read one of each half, as behind a gated linear unit, or of each third or
+    quarter: then they only go together.
+    """
+    found, mixed = _readers(probe, name, side, range(count))
+    for parts in (2, 3, 4):
+        if not mixed or count % parts:
+            continue
+        size = count // parts
+        answers = [_readers(probe, name, side, range(part * size, (part + 1) * size)) for part in range(parts)]
+        apart = mixed.difference(*(still for _, still in answers))
+        found += [(unit, node) for told, _ in answers for unit, node in told if node in apart]
+        mixed -= apart
+    for unit, node in found:
+        ties.tie((name, side, unit), node)
+        if not node[0]:
+            ties.fix(node, "it writes the output")
+    for node in mixed:
+        reader = "the output" if not node[0] else f"layer {node[0]!r}"
+        for unit in range(count):
+            ties.fix((name, side, unit), f"its channels are mixed before {reader} reads them")
+        ties.fix(node, f"it reads a mixture of the channels of {name!r}")
+
+
+def _readers(probe: _Probe, name: str, side: Side, units: range) -> tuple[list[tuple[int, Node]], set[Node]]:
+    """Return who reads which of some channels, and who reads several of them.
+
     Each reader's channel is asked for the binary digits of the number of the channel that it reads: all channels whose
     number has a certain digit are changed at once. A reader that answers to a digit and to its opposite reads several.
     """
-    digits = max(1, math.ceil(math.log2(count)))
+    digits = max(1, math.ceil(math.log2(len(units))))
     answers: dict[Node, list[int]] = {}
     mixed: set[Node] = set()
     for digit in range(digits):
         seen = [
-            set(probe.touched((name, side, [unit for unit in range(count) if unit >> digit & 1 == value])))
+            set(probe.touched((name, side, [unit for place, unit in enumerate(units) if place >> digit & 1 == value])))
             for value in (0, 1)
         ]
         mixed |= seen[0] & seen[1]
         for value in (0, 1):
             for node in seen[value]:
                 answers.setdefault(node, []).append(value << digit)
-    for node, found in answers.items():
-        if node in mixed or len(found) != digits or sum(found) >= count:
-            reader = "the output" if not node[0] else f"layer {node[0]!r}"
-            for unit in range(count):
-                ties.fix((name, side, unit), f"its channels are mixed before {reader} reads them")
-            ties.fix(node, f"it reads a mixture of the channels of {name!r}")
-        else:
-            ties.tie((name, side, sum(found)), node)
-            if not node[0]:
-                ties.fix(node, "it writes the output")
+    mixed |= {node for node, found in answers.items() if len(found) != digits or sum(found) >= len(units)}
+    return [(units[sum(found)], node) for node, found in answers.items() if node not in mixed], mixed
 
 
 def _tie_within(name: str, layer: Module, ties: _Ties) -> None:
@@ -126,6 +151,27 @@ def _tie_within(name: str, layer: Module, ties: _Ties) -> None:
             ties.add((name, side, number))
     for (side, number), (other_side, other) in organ.ties(layer):
         ties.tie((name, side, number), (name, other_side, other))
+
+
+def _tie_shared(names: list[str], layers: Mapping[str, Module], ties: _Ties) -> None:
+    """Layers that share a weight lose the same of it; where it stands for something else in each, they lose nothing."""
+    owners = [name.rpartition(".")[0] for name in names]
+    axes = [
+        _organ(layers[owner]).slices(layers[owner]).get(name.rpartition(".")[2], {}) if owner in layers else {}
+        for owner, name in zip(owners, names, strict=True)
+    ]
+    for axis in {axis for found in axes for axis in found}:
+        ends = [(owner, found.get(axis, "")) for owner, found in zip(owners, axes, strict=True)]
+        if all(owner in layers and side in _organ(layers[owner]).sides(layers[owner]) for owner, side in ends):
+            count = _organ(layers[ends[0][0]]).sides(layers[ends[0][0]])[ends[0][1]]
+            for (owner, side), number in itertools.product(ends[1:], range(count)):
+                ties.tie((*ends[0], number), (owner, side, number))
+            continue
+        for owner, side in ends:
+            sides = _organ(layers[owner]).sides(layers[owner]) if owner in layers else {}
+            for one in [side] if side in sides else sides if side else []:
+                for number in range(sides[one]):
+                    ties.fix((owner, one, number), f"it shares {text.listed(names)}")
 
 
 def _organ(layer: Module) -> Organ:
@@ -172,11 +218,11 @@ def _sorted(ties: _Ties, layers: Mapping[str, Module]) -> Anatomy:
     fixed: dict[str, str] = {}
     for nodes in ties.sets():
         reasons = [ties.fixed[node] for node in nodes if node in ties.fixed]
-        writes = [node for node in nodes if node[1] == "out" or node[1].startswith(("hidden", "heads"))]
+        writers = [node for node in nodes if writes(node[1])]
         if reasons:
-            for name, *_ in writes:
+            for name, *_ in writers:
                 fixed.setdefault(name, reasons[0])
-        elif writes:
+        elif writers:
             bundles.append(nodes)
     return Anatomy(bundles, fixed)
 
@@ -239,6 +285,8 @@ class _Probe:
                     "a network whose channels are removed runs the same way each time: this one branches on its data; "
                     "prune weights instead"
                 )
+            if torch.equal(before, value):
+                continue
             axis = self._axis(name, value)
             differs = (before != value).movedim(axis, -1).reshape(-1, value.shape[axis]).any(0)
             found += [(name, "in", int(place)) for place in torch.nonzero(differs).flatten()]
@@ -297,7 +345,7 @@ class _Probe:
                     self.writers.append(name)
             if call not in self._kept:
                 raise ValueError("a network whose channels are removed calls its layers in the same order each time")
-            written = self._kept[call]
+            written = _twin(self._kept[call])  # the network may write into it
             if self._change is not None and self._change[0] == name:
                 written = _changed(written, layer, organ, self._change[1], self._change[2])
             return written
@@ -305,13 +353,21 @@ class _Probe:
         return written
 
 
+def _twin(written: Any) -> Any:
+    import torch
+
+    if isinstance(written, tuple):
+        return tuple(_twin(part) for part in written)
+    return written.clone() if isinstance(written, torch.Tensor) else written
+
+
 def _filled(written: Any, call: int) -> Any:
-    """Replace what a layer has written by numbers from 0.5 to 1.5 of the same shape."""
+    """Replace what a layer has written by numbers of the same shape."""
     import torch
 
     if isinstance(written, torch.Tensor):
         generator = torch.Generator().manual_seed(_SEED + call)
-        return (0.5 + torch.rand(written.shape, generator=generator)).to(written)
+        return (_LOWEST + (_HIGHEST - _LOWEST) * torch.rand(written.shape, generator=generator)).to(written)
     if isinstance(written, tuple):
         return tuple(_filled(part, call) for part in written)
     return written
