@@ -216,7 +216,7 @@ def _run(network: Module, x: Tensor) -> Tensor:
     import torch
 
     with torch.no_grad():
-        output: Tensor = network(x)
+        output: Tensor = network(x.clone())  # it may write into its input
     return output
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tunekit.compress.pruning.anatomy import Node
-from tunekit.compress.pruning.organs import Side, organ_of, writes
+from tunekit.compress.pruning.organs import Side, known_organ, writes
+from tunekit.compress.pruning.probe import Node
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -105,9 +105,7 @@ def _squares(name: str, layer: Any, side: Side, scores: Mapping[str, Tensor]) ->
     """For each channel of a side the sum of the squares of the scores of all weights that go with it."""
     import torch
 
-    organ = organ_of(layer)
-    if organ is None:
-        raise TypeError(f"unreachable: {type(layer).__name__} has nothing to cut")
+    organ = known_organ(layer)
     count = organ.sides(layer)[side]
     nothing = {key: set(value) for key, value in organ.expand(layer, {side: []}).items()}
     sums = torch.zeros(count, dtype=torch.float64)

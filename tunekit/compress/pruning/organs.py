@@ -78,6 +78,14 @@ def organ_of(layer: Module) -> Organ | None:
     return None
 
 
+def known_organ(layer: Module) -> Organ:
+    """Return what can be cut of a layer of which it is known that something can."""
+    organ = organ_of(layer)
+    if organ is None:
+        raise TypeError(f"unreachable: {type(layer).__name__} has nothing to cut")
+    return organ
+
+
 def writes(side: Side) -> bool:
     """Whether channels of a side are written by their layer: its outputs, hidden states or heads."""
     return side == "out" or side.startswith(("hidden", "heads"))
@@ -103,9 +111,7 @@ def cut(layer: Module, kept: Kept) -> None:
     """
     import torch
 
-    organ = organ_of(layer)
-    if organ is None:
-        raise TypeError(f"unreachable: {type(layer).__name__} has nothing to cut")
+    organ = known_organ(layer)
     expanded = organ.expand(layer, kept)
     for name, axes in organ.slices(layer).items():
         held = getattr(layer, name, None)
