@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -479,6 +480,36 @@ def test_a_net_that_can_lose_nothing_says_why() -> None:
     network = seeded(Mixed)
     with pytest.raises(ValueError, match=r"Mixed has none that can \('first': its channels are mixed before"):
         halved(network, IMAGES)
+
+
+@pytest.mark.parametrize("batch_first", [True, False])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_attention_in_its_slim_form_gives_the_same(dtype: torch.dtype, batch_first: bool) -> None:
+    torch.manual_seed(0)
+    attention = nn.MultiheadAttention(16, 4, batch_first=batch_first).to(dtype).eval()
+    slimmed = slim(attention)
+    assert slimmed is not None
+    x = torch.randn(3, 5, 16).to(dtype)
+    x = x if batch_first else x.transpose(0, 1)
+    padding, ahead = torch.zeros(3, 5, dtype=torch.bool), torch.ones(5, 5).triu(1).bool()
+    padding[:, -1] = True
+    settings: list[dict[str, Any]] = [
+        {},
+        {"need_weights": False},
+        {"average_attn_weights": False},
+        {"key_padding_mask": padding},
+        {"attn_mask": ahead},
+        {"attn_mask": nn.Transformer.generate_square_subsequent_mask(5).to(dtype), "is_causal": True},
+        {"attn_mask": ahead.expand(12, 5, 5), "key_padding_mask": padding},
+    ]
+    for each in settings:
+        (expected, weights), (found, own) = attention(x, x, x, **each), slimmed(x, x, x, **each)
+        atol = 1e-5 if dtype == torch.float32 else 2e-2
+        assert found.dtype == dtype
+        assert torch.allclose(found, expected, atol=atol)
+        assert (weights is None) == (own is None)
+        if own is not None:
+            assert torch.allclose(own, weights, atol=atol)
 
 
 def test_attention_with_fewer_heads_is_attention_with_silent_heads() -> None:
