@@ -87,7 +87,7 @@ class SlimAttention(nn.Module):
         ]
         mask = _joined(attn_mask, key_padding_mask, is_batched, self.num_heads)
         scores = heads[0] @ heads[1].transpose(-2, -1) / self.head_dim**0.5
-        attention = (scores if mask is None else scores + mask).softmax(-1)
+        attention = (scores if mask is None else scores + mask.to(scores.dtype)).softmax(-1)
         attended = functional.dropout(attention, self.dropout, self.training) @ heads[2]
         out = functional.linear(attended.transpose(1, 2).flatten(-2), self.out_proj_weight, self.out_proj_bias)
         shown = (attention.mean(1) if average_attn_weights else attention) if need_weights else None

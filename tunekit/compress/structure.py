@@ -6,18 +6,21 @@ blocks and norms; what was taken away or put in the place of something is writte
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import reprlib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tunekit.compress.network import copied
+from tunekit.compress.plain_layers import as_record, from_record, is_known, settings_of
+from tunekit.compress.ties import tie, tied
 
 if TYPE_CHECKING:
     from torch.nn import Module
 
 Edits = list[dict[str, Any]]
 
-# No layer of a net that is to become small is wider: a larger number is made to fill the memory.
-_MOST_CHANNELS = 1 << 20
+# What takes the place of a module is hardly larger, as where a norm becomes a bias. More is made to fill the memory.
+_TIMES_LARGER, _LARGER = 2, 1 << 12
 
 
 def describe(original: Module, network: Module) -> Edits:
@@ -43,7 +46,7 @@ def describe(original: Module, network: Module) -> Edits:
     """
     before = dict(original.named_modules(remove_duplicate=False))
     edits: Edits = []
-    done: list[str] = []
+    done: dict[str, Module] = {}
     for name, module in network.named_modules(remove_duplicate=False):
         if any(name.startswith(f"{one}.") for one in done):
             continue
@@ -51,8 +54,13 @@ def describe(original: Module, network: Module) -> Edits:
             raise ValueError(f"a network is described by what it was made of: {name!r} was not there")
         if _says_the_same(before[name], module):
             continue
-        edits.append({"at": name, **_edit(name, module)})
-        done.append(name)
+        # one module that stands in several places is built once
+        first = next((one for one, known in done.items() if known is module), None)
+        edits.append({"at": name, **as_record(name, module)} if first is None else {"at": name, "same as": first})
+        done[name] = module
+    for names in tied(network):
+        if any(name.startswith(f"{one}.") for name in names for one in done):
+            edits.append({"tied": names})
     return edits
 
 
@@ -76,113 +84,67 @@ def rebuild(model: Module, edits: Sequence[Any]) -> Module:
     )
     """
     rebuilt = copied(model)
+    made: dict[str, Module] = {}
     for edit in edits:
+        place = edit.get("at") if isinstance(edit, dict) else None
+        if any(f"{place}.".startswith(f"{done}.") for done in made):
+            # each time it might become a little larger
+            raise ValueError(f"the structure says once what stands in a place: {reprlib.repr(place)} comes twice")
         match edit:
+            case {"tied": [str(), str(), *_] as names} if all(isinstance(name, str) for name in names):
+                try:
+                    tie(rebuilt, names)
+                except ValueError as error:
+                    raise ValueError(f"the structure does not fit the model: {error}") from error
+            case {"at": str(name), "same as": str(first)} if name and first in made:
+                made[name] = _put(rebuilt, name, made[first])
             case {"at": str(name), **described} if name:
-                pass
+                made[name] = _put(rebuilt, name, _fitted(described, _present(rebuilt, name)))
             case _:
-                raise ValueError(f"a structure says which modules differ: got {str(edit)[:100]}")
-        parent, _, own = name.rpartition(".")
-        try:
-            holder = rebuilt.get_submodule(parent)
-            present = holder.get_submodule(own)
-        except AttributeError as error:
-            raise ValueError(f"the structure has a module {name!r}, which the model has not") from error
-        made = _made(described)
-        first = next(present.parameters(), None)
-        setattr(holder, own, made if first is None else made.to(first.device, first.dtype))
+                raise ValueError(f"a structure says which modules differ: got {reprlib.repr(edit)}")
     return rebuilt.eval()
+
+
+def _present(network: Module, name: str) -> Module:
+    try:
+        return network.get_submodule(name)
+    except AttributeError as error:
+        raise ValueError(f"the structure has a module {name!r}, which the model has not") from error
+
+
+def _put(network: Module, name: str, module: Module) -> Module:
+    _present(network, name)
+    parent, _, own = name.rpartition(".")
+    setattr(network.get_submodule(parent), own, module)
+    return module
+
+
+def _fitted(described: Any, present: Module) -> Module:
+    """Build what an edit describes, on the device of the present module and not much larger than it."""
+    import torch
+
+    with torch.device("meta"):  # shapes only: nothing is filled, and no random number is drawn
+        made = from_record(described)
+    size, most = _numbers(made), _TIMES_LARGER * _numbers(present) + _LARGER
+    if size > most:
+        raise ValueError(
+            f"the structure has a {type(made).__name__} with {size} weights in the place of a {type(present).__name__} "
+            f"with {_numbers(present)}: a compressed network is not larger"
+        )
+    first = next(present.parameters(), None)
+    made = made.to_empty(device="cpu" if first is None else first.device)
+    with torch.no_grad():
+        for held in (*made.parameters(), *made.buffers()):
+            held.zero_()
+    return made if first is None else made.to(first.dtype)
+
+
+def _numbers(module: Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def _says_the_same(before: Module, after: Module) -> bool:
     """Whether two modules are of one kind and built alike, their children aside."""
     if type(before) is not type(after):
         return False
-    if type(after).__name__ in _known():
-        return _settings(before) == _settings(after)
-    return True
-
-
-def _edit(name: str, module: Module) -> dict[str, Any]:
-    kind = type(module).__name__
-    if kind == "Sequential":
-        parts = [_edit(name, part) for part in module.children()]
-        return {"kind": kind, "of": parts}
-    if _known().get(kind) is not type(module):
-        raise ValueError(f"a changed layer is of a known kind: {name!r} is a {kind}")
-    return {"kind": kind, "with": _settings(module)}
-
-
-def _made(described: Any) -> Module:
-    from torch import nn
-
-    match described:
-        case {"kind": "Sequential", "of": list(parts)} if len(parts) < 100:
-            return nn.Sequential(*(_made(part) for part in parts))
-        case {"kind": str(kind), "with": dict(settings)} if kind in _known() and _are_sane(settings):
-            try:
-                return _known()[kind](**settings)
-            except (TypeError, ValueError, RuntimeError) as error:
-                raise ValueError(f"the structure has a {kind} that cannot be built: {error}") from error
-    raise ValueError(f"the structure has a part of an unknown kind or size: {str(described)[:100]}")
-
-
-def _are_sane(settings: dict[Any, Any]) -> bool:
-    def is_sane(value: Any) -> bool:
-        if isinstance(value, list):
-            return len(value) < 10 and all(map(is_sane, value))
-        if isinstance(value, (bool, str)) or value is None:
-            return True
-        return isinstance(value, (int, float)) and abs(value) < _MOST_CHANNELS
-
-    return all(isinstance(name, str) and is_sane(value) for name, value in settings.items())
-
-
-def _known() -> dict[str, Callable[..., Module]]:
-    from torch import nn
-
-    from tunekit.compress.slim_attention import SlimAttention
-
-    kinds: list[Any] = [getattr(nn, name) for name in _SETTINGS if name != "SlimAttention"]
-    return {kind.__name__: kind for kind in [*kinds, SlimAttention]}
-
-
-_CONVOLUTION = "in_channels out_channels kernel_size stride padding dilation groups bias padding_mode"
-_TRANSPOSED = "in_channels out_channels kernel_size stride padding output_padding groups bias dilation padding_mode"
-_BATCH_NORM = "num_features eps momentum affine track_running_stats"
-_RECURRENT = "input_size hidden_size num_layers bias batch_first dropout bidirectional"
-# The constructor's arguments of each kind, by which a layer is built again.
-_SETTINGS = {
-    "Identity": "",
-    "Linear": "in_features out_features bias",
-    "Conv1d": _CONVOLUTION,
-    "Conv2d": _CONVOLUTION,
-    "Conv3d": _CONVOLUTION,
-    "ConvTranspose1d": _TRANSPOSED,
-    "ConvTranspose2d": _TRANSPOSED,
-    "ConvTranspose3d": _TRANSPOSED,
-    "BatchNorm1d": _BATCH_NORM,
-    "BatchNorm2d": _BATCH_NORM,
-    "BatchNorm3d": _BATCH_NORM,
-    "LayerNorm": "normalized_shape eps elementwise_affine bias",
-    "GroupNorm": "num_groups num_channels eps affine",
-    "Embedding": "num_embeddings embedding_dim padding_idx",
-    "EmbeddingBag": "num_embeddings embedding_dim mode padding_idx",
-    "LSTM": _RECURRENT,
-    "GRU": _RECURRENT,
-    "RNN": f"{_RECURRENT} nonlinearity",
-    "SlimAttention": "in_features out_features num_heads head_dim bias dropout batch_first",
-}
-
-
-def _settings(module: Any) -> dict[str, Any]:
-    kind = type(module).__name__
-    found: dict[str, Any] = {}
-    for name in _SETTINGS[kind].split():
-        if name == "bias":  # a tensor or nothing, where the constructor takes a yes or no
-            held = module.in_proj_bias if kind == "SlimAttention" else module.bias
-            value = held if isinstance(held, bool) else held is not None
-        else:
-            value = getattr(module, name)
-        found[name] = list(value) if isinstance(value, tuple) else value
-    return found
+    return not is_known(after) or settings_of(before) == settings_of(after)

@@ -64,7 +64,9 @@ def organ_of(layer: Module) -> Organ | None:
         ((nn.Conv1d, nn.Conv2d, nn.Conv3d), _CONVOLUTION, lambda layer: True),
         ((nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d), _TRANSPOSED, lambda layer: layer.groups == 1),
         ((nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d), _NORM, lambda layer: True),
-        ((nn.LayerNorm,), _LAYER_NORM, lambda layer: len(layer.normalized_shape) == 1),
+        ((nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d), _NORM, lambda layer: True),
+        ((nn.PReLU,), _SLOPES, lambda layer: layer.num_parameters > 1),
+        ((nn.LayerNorm, nn.RMSNorm), _LAYER_NORM, lambda layer: len(layer.normalized_shape) == 1),
         ((nn.GroupNorm,), _GROUP_NORM, lambda layer: True),
         ((nn.Embedding, nn.EmbeddingBag), _EMBEDDING, lambda layer: layer.max_norm is None),
         ((nn.LSTM, nn.GRU, nn.RNN), _RECURRENT, lambda layer: not layer.proj_size),
@@ -74,6 +76,19 @@ def organ_of(layer: Module) -> Organ | None:
         if type(layer) in kinds and fits(layer):
             return organ
     return None
+
+
+def known_organ(layer: Module) -> Organ:
+    """Return what can be cut of a layer of which it is known that something can."""
+    organ = organ_of(layer)
+    if organ is None:
+        raise TypeError(f"unreachable: {type(layer).__name__} has nothing to cut")
+    return organ
+
+
+def writes(side: Side) -> bool:
+    """Whether channels of a side are written by their layer: its outputs, hidden states or heads."""
+    return side == "out" or side.startswith(("hidden", "heads"))
 
 
 def cut(layer: Module, kept: Kept) -> None:
@@ -96,12 +111,10 @@ def cut(layer: Module, kept: Kept) -> None:
     """
     import torch
 
-    organ = organ_of(layer)
-    if organ is None:
-        raise TypeError(f"unreachable: {type(layer).__name__} has nothing to cut")
+    organ = known_organ(layer)
     expanded = organ.expand(layer, kept)
     for name, axes in organ.slices(layer).items():
-        held = getattr(layer, name)
+        held = getattr(layer, name, None)
         if held is None:
             continue
         value = held.detach()
@@ -195,6 +208,15 @@ _NORM = Organ(
     axis=_after_batch,
     slices=lambda layer: {name: {0: "in"} for name in ("weight", "bias", "running_mean", "running_var")},
     resize=_set(num_features="in"),
+    passes=True,
+)
+
+
+_SLOPES = Organ(
+    sides=lambda layer: {"in": layer.num_parameters},
+    axis=_after_batch,
+    slices=lambda layer: {"weight": {0: "in"}},
+    resize=_set(num_parameters="in"),
     passes=True,
 )
 
