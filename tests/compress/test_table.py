@@ -100,7 +100,7 @@ def test_it_says_whether_int8_is_faster(lab: Compression) -> None:
 def test_it_says_what_was_looked_at(lab: Compression) -> None:
     facts, _ = sentences.below(table.rows(lab))
     assert any("64 validation examples" in fact and "test split was not used" in fact for fact in facts)
-    assert any(fact.startswith("Best: the smallest file") for fact in facts)
+    assert any(fact.startswith("Best: the smallest ONNX file") for fact in facts)
     assert any("layers changed: 2 of 2" in fact for fact in facts)
 
 

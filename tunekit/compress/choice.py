@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tunekit.core.trial import Trial
 
-RULE = "Best: the smallest file whose score is not below the original's 95 % interval; the original if there is none."
+RULE = (
+    "Best: the smallest ONNX file, of equal ones the smallest bundle, whose score is not below the original's 95 % "
+    "interval; the original if there is none."
+)
 
 
 def best_of(trials: Iterable[Trial], metric: str) -> Trial | None:
@@ -24,7 +27,8 @@ def best_of(trials: Iterable[Trial], metric: str) -> Trial | None:
     Returns
     -------
     Trial | None
-        Of files of equal size the one that scores best, of equal scores the first; None while there is no original.
+        Of files of equal size the one with the smallest bundle, of equal ones that which scores best, and of those the
+        first; None while there is no original.
 
     Examples
     --------
@@ -40,4 +44,9 @@ def best_of(trials: Iterable[Trial], metric: str) -> Trial | None:
         return None
     floor = complete[0].metrics[f"{metric}_low"]
     good = [trial for trial in complete if trial.metrics[metric] >= floor]
-    return min(good, key=lambda trial: (trial.metrics["size"], -trial.metrics[metric], trial.number))
+    return min(good, key=lambda trial: _rank(trial, metric))
+
+
+def _rank(trial: Trial, metric: str) -> tuple[float, float, float, int]:
+    figures = trial.metrics
+    return figures["size"], figures.get("bundle", 0.0), -figures[metric], trial.number

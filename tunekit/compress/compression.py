@@ -146,7 +146,9 @@ class Compression(Job):
 
     @property
     def best(self) -> Compressed:
-        """The smallest file whose score is not below the original's 95 % interval; the original if there is none.
+        """The smallest ONNX file whose score is not below the original's 95 % interval; the original if there is none.
+
+        Of files of equal size it is the one with the smallest bundle.
 
         Raises
         ------

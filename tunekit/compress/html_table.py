@@ -15,8 +15,9 @@ _TABLE = (
     "color:var(--jp-content-font-color1, inherit);font-size:12px"
 )
 _LINE = "border-bottom:1px solid var(--jp-border-color2, #8888)"
-_CELL = "padding:3px 7px;text-align:right;background:none;white-space:nowrap"
+_CELL = "padding:3px 5px;text-align:right;background:none;white-space:nowrap"
 _LEFT = ";text-align:left"
+_STEP = ";white-space:normal;min-width:11em;max-width:22em"  # a step with many settings goes on below itself
 _WORDS = "color:var(--jp-content-font-color1, inherit);margin:0;padding-left:1.2em;max-width:62em"
 _CLOCK = "tunekit-time"
 
@@ -69,7 +70,7 @@ def _header(table: Sequence[Row]) -> str:
 def _row(row: Row, unit: float) -> str:
     weight = ";font-weight:600" if row.is_best and row.number else ""
     step = row.step + (" (best)" if row.is_best and row.number else "")
-    start = f"{_cell(str(row.number), '')}{_cell(html.escape(step), weight + _LEFT)}"
+    start = f"{_cell(str(row.number), '')}{_cell(html.escape(step), weight + _LEFT + _STEP)}"
     if row.score is None:
         reason = f"{row.state}: {row.reason}" if row.reason else row.state
         span = 5 + len(RUNTIMES) * len(BATCHES)

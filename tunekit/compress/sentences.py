@@ -150,6 +150,7 @@ def _speed(before: float, after: float) -> str:
 
 
 def _signed(value: float) -> str:
+    value = round(value, 5)  # what the rounding of a sum leaves is no difference
     return f"{'+' if value > 0 else '-' if value < 0 else ''}{text.number(abs(value))}"
 
 
