@@ -1,8 +1,8 @@
 """A matrix of small numbers, such as those of a codebook, as an arithmetic code.
 
-A pruned layer has rows and columns with no weight at all, and among the others some with many: where the next weight
-is depends on its row and its column. Each number is written as a few yes-or-no questions, whether it is the most
-frequent one first, and each question has the rates of its own answers, in the row, in the column and in all.
+A pruned layer has rows and columns with no weight at all, and among the others some with many; and a neuron that looks
+at a pixel looks at those around it too. So first come the lines that hold nothing, then where the others have their
+numbers, then which numbers those are.
 """
 
 from __future__ import annotations
@@ -11,24 +11,30 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tunekit.compress.coding.arithmetic import SCALE, Coder
+from tunekit.compress.coding import choices, neighbours, places
+from tunekit.compress.coding.arithmetic import Coder
+from tunekit.compress.coding.lines import Lines
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# How many answers the layer's own rate counts for in the rate of a row and of a column. With less, a rate is learned
-# from noise: on pruned LeNets the code is then up to a tenth longer.
-_WHETHER = 100.0, 30.0
-_WHICH = 10.0, 10.0
+# So many cells, or lines, take a second in Python, and so many questions about numbers.
+MOST_CELLS = 2_000_000
+MOST_QUESTIONS = 150_000
+_TOO_MANY = f"of a tensor, at most {MOST_CELLS} places and {MOST_QUESTIONS} questions are coded one by one"
 
 
-def code(coder: Coder, shape: tuple[int, int], count: int, known: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
+def code(
+    coder: Coder, lines: Lines, shape: tuple[int, int], count: int, known: NDArray[np.uint8] | None
+) -> NDArray[np.uint8]:
     """Write a matrix of numbers, or read one.
 
     Parameters
     ----------
     coder
         What writes or reads the bits.
+    lines
+        What the matrices before it have shown of their lines; it sees this one too.
     shape
         Rows and columns.
     count
@@ -36,91 +42,60 @@ def code(coder: Coder, shape: tuple[int, int], count: int, known: NDArray[np.uin
     known
         The matrix, for a writer; None for a reader.
 
+    Raises
+    ------
+    ValueError
+        If there are more than `MOST_CELLS` lines, or cells in those that are not all zeros, or the numbers that are
+        not 0 take more than `MOST_QUESTIONS`.
+
     Examples
     --------
     >>> from tunekit.compress.coding.arithmetic import Decoder, Encoder
     >>> matrix = np.eye(20, dtype=np.uint8)
     >>> encoder = Encoder()
-    >>> _ = code(encoder, (20, 20), 2, matrix)
-    >>> bool((code(Decoder(encoder.finish()), (20, 20), 2, None) == matrix).all())
+    >>> _ = code(encoder, Lines(), (20, 20), 2, matrix)
+    >>> bool((code(Decoder(encoder.finish()), Lines(), (20, 20), 2, None) == matrix).all())
     True
     """
     matrix = np.zeros(shape, dtype=np.uint8)
     if count == 1 or not matrix.size:
         return matrix
-    lines = [
-        _live(coder, shape[axis], None if known is None else (known != 0).any(axis=1 - axis).tolist())
+    if sum(shape) > MOST_CELLS:
+        raise ValueError(_TOO_MANY)
+    rows, columns = (
+        np.flatnonzero(lines.code(coder, shape[axis], None if known is None else (known != 0).any(axis=1 - axis)))
         for axis in (0, 1)
-    ]
-    rows, columns = (np.flatnonzero(line) for line in lines)
-    given = None if known is None else known[np.ix_(rows, columns)].tolist()
-    tree = _Tree(count, len(rows), len(columns))
-    found = [
-        [tree.code(coder, row, column, 0 if given is None else given[row][column]) for column in range(len(columns))]
-        for row in range(len(rows))
-    ]
-    if len(rows) and len(columns):
-        matrix[np.ix_(rows, columns)] = found
+    )
+    if len(rows) * len(columns) > MOST_CELLS:
+        raise ValueError(_TOO_MANY)
+    if not len(rows) or not len(columns):
+        return matrix
+    given = None if known is None else known[np.ix_(rows, columns)]
+    if len(rows) <= len(columns):
+        matrix[np.ix_(rows, columns)] = _live(coder, columns, len(rows), count, given)
+    else:  # rows are worked off one by one: better few long ones
+        matrix[np.ix_(rows, columns)] = _live(coder, rows, len(columns), count, None if given is None else given.T).T
     return matrix
 
 
-def _live(coder: Coder, count: int, known: list[bool] | None) -> list[bool]:
-    """Write or read which rows or columns are not all zeros."""
-    rate = _Rate(1, 1, *_WHETHER)
-    return [bool(rate.code(coder, 0, 0, 0 if known is None else int(known[place]))) for place in range(count)]
+def fits(known: NDArray[np.uint8], count: int) -> bool:
+    """Whether a matrix is small enough to be coded."""
+    where = known != 0
+    cells = int(where.any(axis=1).sum()) * int(where.any(axis=0).sum())
+    return max(cells, sum(known.shape)) <= MOST_CELLS and _questions(where, count) <= MOST_QUESTIONS
 
 
-class _Tree:
-    """Asks for a number: first whether it is zero, then which half of what is left it is in, and so on."""
-
-    def __init__(self, count: int, rows: int, columns: int) -> None:
-        self._count = count
-        self._size = rows, columns
-        self._whether = _Rate(rows, columns, *_WHETHER)
-        self._which: dict[tuple[int, int], _Rate] = {}
-
-    def code(self, coder: Coder, row: int, column: int, known: int) -> int:
-        if not self._whether.code(coder, row, column, int(known > 0)):
-            return 0
-        first, last = 1, self._count - 1
-        while first < last:
-            middle = (first + last + 1) // 2
-            rate = self._which.get((first, last))
-            if rate is None:
-                rate = self._which[first, last] = _Rate(*self._size, *_WHICH)
-            if rate.code(coder, row, column, int(known >= middle)):
-                first = middle
-            else:
-                last = middle - 1
-        return first
+def _questions(where: NDArray[np.bool_], count: int) -> int:
+    """How many it takes at most to find each number among 1 to count - 1."""
+    return int(where.sum()) * max(count - 2, 0).bit_length()
 
 
-class _Rate:
-    """How often one question is answered with yes, in a row, in a column and in all.
-
-    The odds of a row and of a column multiply, as if they had nothing to do with each other. All numbers come from
-    additions, products and quotients, which every machine rounds alike.
-    """
-
-    def __init__(self, rows: int, columns: int, row_prior: float, column_prior: float) -> None:
-        self._all = [0.5, 0.5]  # Krichevsky and Trofimov's start, 1981
-        self._rows: list[list[float] | None] = [None] * rows
-        self._columns: list[list[float] | None] = [None] * columns
-        self._priors = row_prior, column_prior
-
-    def code(self, coder: Coder, row: int, column: int, known: int) -> int:
-        no, yes = self._all
-        rate = yes / (no + yes)
-        of_row = self._rows[row] or [0.0, 0.0]
-        of_column = self._columns[column] or [0.0, 0.0]
-        row_prior, column_prior = self._priors
-        row_odds = (of_row[1] + row_prior * rate) / (of_row[0] + row_prior * (1.0 - rate))
-        column_odds = (of_column[1] + column_prior * rate) / (of_column[0] + column_prior * (1.0 - rate))
-        odds = row_odds * column_odds * no / yes
-        one = int(SCALE * odds / (1.0 + odds))
-        bit = coder.bit(min(max(one, 1), SCALE - 1), known)
-        self._all[bit] += 1.0
-        of_row[bit] += 1.0
-        of_column[bit] += 1.0
-        self._rows[row], self._columns[column] = of_row, of_column
-        return bit
+def _live(
+    coder: Coder, columns: NDArray[np.intp], rows: int, count: int, known: NDArray[np.uint8] | None
+) -> NDArray[np.uint8]:
+    where = None if known is None else known != 0
+    distances = neighbours.code(coder, columns, where)
+    found = places.code(coder, (rows, len(columns)), columns, distances, where)
+    if _questions(found, count) > MOST_QUESTIONS:
+        raise ValueError(_TOO_MANY)
+    return choices.code(coder, found, columns, distances, count, known)

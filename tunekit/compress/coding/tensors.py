@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-import lzma
 import math
-import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tunekit.compress.coding import codes
-from tunekit.compress.coding.arithmetic import Decoder, Encoder
+from tunekit.compress.coding import book as books
+from tunekit.compress.coding import codes, forms
+from tunekit.compress.coding.arithmetic import Coder, Decoder, Encoder
+from tunekit.compress.coding.book import Book
+from tunekit.compress.coding.lines import Lines
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# One line of the index for each tensor: its name, type, shape, form and how many bytes it takes.
-Index = list[list[Any]]
+# One line for each tensor: its name, type, shape and form, and how many bytes it takes; that of one that is coded ends
+# before its form, as all of them share one code, and how long that is stands last.
+Index = list[Any]
 
-_DTYPES = ("float32", "float16", "float64", "int64", "int32", "int16", "int8", "uint8", "uint16", "bool")
-# So many numbers take a second to code one by one in Python. More are left to a library that finds less.
-_CODED_CELLS = 1_000_000
-_MOST_VALUES = 256
-_LZMA = [{"id": lzma.FILTER_LZMA2, "preset": 6}]
+# numpy knows no bfloat16: its bits, with a name that tells them from whole numbers.
+BFLOAT16 = np.dtype([("bfloat16", "<u2")])
+_NAMES = ("float32", "float16", "float64", "int64", "int32", "int16", "int8", "uint8", "uint16", "bool")
+_DTYPES: Mapping[str, np.dtype[Any]] = {name: np.dtype(name).newbyteorder("<") for name in _NAMES} | {
+    "bfloat16": BFLOAT16
+}
+# What a line is longer where a tensor is not coded: a form, and how many bytes.
+_LONGER_LINE = 8
 # Three gigabytes of weights: more is not read unless one asks for it.
 MOST_BYTES = 3 << 30
+_MOST_AXES = 32
 
 
 def encode(tensors: Mapping[str, NDArray[Any]]) -> tuple[Index, bytes]:
@@ -34,7 +40,7 @@ def encode(tensors: Mapping[str, NDArray[Any]]) -> tuple[Index, bytes]:
     Parameters
     ----------
     tensors
-        Of any shape, by name: floats, whole numbers or bools.
+        Of any shape, by name: floats, whole numbers, bools, or bfloat16 as ``bits.view(BFLOAT16)``.
 
     Returns
     -------
@@ -51,21 +57,34 @@ def encode(tensors: Mapping[str, NDArray[Any]]) -> tuple[Index, bytes]:
     >>> weight = np.where(np.arange(400).reshape(20, 20) % 21, 0, 0.5).astype(np.float32)
     >>> index, data = encode({"weight": weight})
     >>> index
-    [['weight', 'float32', [20, 20], 'coded', 23]]
+    [['weight', 'float32', [20, 20]], 21]
     >>> bool((decode(index, data)["weight"] == weight).all())
     True
     """
     index: Index = []
     parts: list[bytes] = []
+    encoder, lines = Encoder(), Lines()
     for name, tensor in tensors.items():
-        if tensor.dtype.name not in _DTYPES:
-            raise TypeError(f"a tensor holds one of {', '.join(_DTYPES)}: {name!r} holds {tensor.dtype}")
-        array = np.ascontiguousarray(tensor).reshape(tensor.shape)
-        forms = {form: made for form, write in _WRITERS.items() if (made := write(array)) is not None}
-        form = min(forms, key=lambda form: len(forms[form]))
-        index.append([name, array.dtype.name, list(array.shape), form, len(forms[form])])
-        parts.append(forms[form])
-    return index, b"".join(parts)
+        dtype = _name_of(name, tensor.dtype)
+        shape = list(tensor.shape)
+        array = np.ascontiguousarray(tensor, _DTYPES[dtype]).reshape(tensor.shape).view(_bits(dtype))
+        others = dict(forms.dense(array))
+        book = books.book(array)
+        if book is not None:
+            mark, before, trial = encoder.mark(), len(encoder), lines.copy()
+            coded = _write_coded(encoder, trial, array, book)
+            if not coded or array.dtype.kind != "f":  # masks and places repeat themselves, weights do not
+                others |= forms.shared(book)
+            if coded and len(encoder) - before <= min(map(len, others.values())) + _LONGER_LINE:
+                index.append([name, dtype, shape])
+                lines = trial
+                continue
+            encoder.back(mark)
+        form = min(others, key=lambda form: len(others[form]))
+        index.append([name, dtype, shape, form, len(others[form])])
+        parts.append(others[form])
+    code = encoder.finish()
+    return ([*index, len(code)] if index else []), b"".join(parts) + code
 
 
 def decode(index: Any, data: bytes, most: int = MOST_BYTES) -> dict[str, NDArray[Any]]:
@@ -76,7 +95,7 @@ def decode(index: Any, data: bytes, most: int = MOST_BYTES) -> dict[str, NDArray
     index, data
         What `encode` returned.
     most
-        How many bytes all tensors may take in memory.
+        How many bytes all tensors may take in memory; while one is read, it takes a few times its own.
 
     Raises
     ------
@@ -84,155 +103,89 @@ def decode(index: Any, data: bytes, most: int = MOST_BYTES) -> dict[str, NDArray
         If it is damaged, or larger.
     """
     found: dict[str, NDArray[Any]] = {}
-    place = taken = 0
-    for name, dtype, shape, form, length in _lines(index):
-        taken += math.prod(shape) * np.dtype(dtype).itemsize
-        if taken > most:
-            raise ValueError(f"its tensors take more than {most} bytes")
-        part = data[place : place + length]
-        if len(part) < length:
-            raise ValueError("its tensors are cut off")
-        place += length
+    lines, length = _checked(index, most)
+    start = len(data) - length
+    if start != sum(line[4] for line in lines if len(line) > 3):
+        raise ValueError("its tensors are cut off, or have more bytes than they say")
+    decoder, seen = Decoder(data[start:]), Lines()
+    place = 0
+    for name, dtype, shape, *form in lines:
         try:
-            found[name] = _READERS[form](part, np.dtype(dtype), tuple(shape))
-        except (ValueError, IndexError, EOFError, lzma.LZMAError, zlib.error) as error:
+            if form:
+                part = data[place : place + form[1]]
+                place += form[1]
+                array = forms.read(form[0], part, _bits(dtype), tuple(shape))
+            else:
+                array = _read_coded(decoder, seen, _bits(dtype), tuple(shape))
+        except ValueError as error:
             raise ValueError(f"the tensor {name!r} is damaged ({error})") from error
-    if place != len(data):
-        raise ValueError("its tensors have more bytes than they say")
+        found[name] = array.view(_DTYPES[dtype])
+    if decoder.has_more():
+        raise ValueError("the code of its tensors goes on after its end")
     return found
 
 
-def _lines(index: Any) -> Sequence[tuple[str, str, list[int], str, int]]:
-    if not isinstance(index, list):
-        raise ValueError("the index of its tensors is no list")
+def _checked(index: Any, most: int) -> tuple[list[Any], int]:
+    """Look at all that the index says before anything is read."""
+    if index == []:
+        return [], 0
+    if not isinstance(index, list) or not _is_size(index[-1]):
+        raise ValueError("the index of its tensors is no list with a length at its end")
     names = set()
-    for line in index:
+    taken = 0
+    for line in index[:-1]:
         match line:
-            case [str(name), str(dtype), list(shape), str(form), int(length)]:
-                whole = all(type(size) is int and 0 <= size < 2**31 for size in (*shape, length))
-                if dtype in _DTYPES and form in _READERS and whole and name not in names:
+            case [str(name), str(dtype), list(shape), *form]:
+                known = dtype in _DTYPES and len(shape) <= _MOST_AXES and all(map(_is_size, shape))
+                if known and name not in names and _is_form(form):
                     names.add(name)
+                    taken += math.prod(shape) * _DTYPES[dtype].itemsize
+                    # numpy counts the axes of an empty tensor as well
+                    if max(taken, math.prod(size or 1 for size in shape)) > most:
+                        raise ValueError(f"its tensors take more than {most} bytes")
                     continue
         raise ValueError(f"the index of its tensors has a strange line: {str(line)[:100]}")
-    return index
+    return index[:-1], index[-1]
 
 
-def _write_plain(array: NDArray[Any]) -> bytes:
-    return array.tobytes()
+def _is_size(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 2**40
 
 
-def _read_plain(data: bytes, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-    return np.frombuffer(data, dtype).reshape(shape).copy()
+def _is_form(form: list[Any]) -> bool:
+    return not form or (len(form) == 2 and form[0] in forms.FORMS and _is_size(form[1]))
 
 
-def _write_planes(array: NDArray[Any]) -> bytes | None:
-    """The first bytes of all numbers, then the second ones: exponents look like exponents."""
-    if _book(array) is not None:
-        return None  # a number of few is smaller in every case, and the search for planes takes its time
-    planes = np.frombuffer(array.tobytes(), np.uint8).reshape(-1, array.dtype.itemsize).T
-    return zlib.compress(planes.tobytes(), 6)  # lzma finds hardly more in them, and takes ten times as long
+def _name_of(tensor: str, dtype: np.dtype[Any]) -> str:
+    for name, known in _DTYPES.items():
+        if dtype.newbyteorder("<") == known:
+            return name
+    raise TypeError(f"a tensor holds one of {', '.join(_DTYPES)}: {tensor!r} holds {dtype}")
 
 
-def _read_planes(data: bytes, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-    size = math.prod(shape) * dtype.itemsize
-    planes = np.frombuffer(_of_size(zlib.decompressobj(), data, size), np.uint8).reshape(dtype.itemsize, -1)
-    return np.frombuffer(planes.T.tobytes(), dtype).reshape(shape).copy()
+def _bits(name: str) -> np.dtype[Any]:
+    """The type that a tensor is stored as."""
+    return _DTYPES["uint16"] if name == "bfloat16" else _DTYPES[name]
 
 
-def _write_coded(array: NDArray[Any]) -> bytes | None:
-    if array.size > _CODED_CELLS:
-        return None
-    book = _book(array)
-    if book is None:
-        return None
-    values, numbers = book
-    encoder = Encoder()
-    codes.code(encoder, _as_matrix(array.shape), len(values), numbers.reshape(_as_matrix(array.shape)))
-    return _write_book(values) + encoder.finish()
+def _write_coded(encoder: Encoder, lines: Lines, array: NDArray[Any], book: Book) -> bool:
+    """Write a tensor of few values, unless it is too large."""
+    shape = _as_matrix(array.shape)
+    numbers = book.numbers.reshape(shape)
+    if not codes.fits(numbers, len(book.values)):
+        return False
+    books.code(encoder, array.dtype, book.values)
+    codes.code(encoder, lines, shape, len(book.values), numbers)
+    return True
 
 
-def _read_coded(data: bytes, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-    if math.prod(shape) > _CODED_CELLS:
-        raise ValueError("it is too large to be coded one by one")
-    values, rest = _read_book(data, dtype)
-    return values[codes.code(Decoder(rest), _as_matrix(shape), len(values), None)].reshape(shape)
-
-
-def _write_numbered(array: NDArray[Any]) -> bytes | None:
-    book = _book(array)
-    if book is None:
-        return None
-    values, numbers = book
-    return _write_book(values) + lzma.compress(numbers.tobytes(), lzma.FORMAT_RAW, filters=_LZMA)
-
-
-def _read_numbered(data: bytes, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-    values, rest = _read_book(data, dtype)
-    unpacker = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=_LZMA)
-    numbers = np.frombuffer(_of_size(unpacker, rest, math.prod(shape)), np.uint8)
-    return values[numbers].reshape(shape)
-
-
-_WRITERS: dict[str, Callable[[NDArray[Any]], bytes | None]] = {
-    "plain": _write_plain,
-    "planes": _write_planes,
-    "coded": _write_coded,
-    "numbered": _write_numbered,
-}
-_READERS: dict[str, Callable[[bytes, np.dtype[Any], tuple[int, ...]], NDArray[Any]]] = {
-    "plain": _read_plain,
-    "planes": _read_planes,
-    "coded": _read_coded,
-    "numbered": _read_numbered,
-}
+def _read_coded(decoder: Coder, lines: Lines, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    if not math.prod(shape):
+        raise ValueError("an empty tensor is not coded")
+    values = books.code(decoder, dtype, None)
+    return values[codes.code(decoder, lines, _as_matrix(shape), len(values), None)].reshape(shape)
 
 
 def _as_matrix(shape: tuple[int, ...]) -> tuple[int, int]:
     """A row for each output; a vector is one row."""
     return (shape[0], math.prod(shape[1:])) if len(shape) > 1 else (1, math.prod(shape))
-
-
-def _book(array: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.uint8]] | None:
-    """The distinct values, the most frequent one first and the others ascending, and each number's place there.
-
-    Told apart by their bits: -0.0 is another value than 0.0, and a NaN keeps what it carries.
-    """
-    if not array.size:
-        return None
-    bits = array.reshape(-1).view(f"u{array.dtype.itemsize}")
-    if array.size > 4 * _MOST_VALUES and len(np.unique(bits[: 4 * _MOST_VALUES])) > _MOST_VALUES:
-        return None
-    patterns, first, numbers, counts = np.unique(bits, return_index=True, return_inverse=True, return_counts=True)
-    if len(patterns) > _MOST_VALUES:
-        return None
-    values = array.reshape(-1)[first]
-    order = np.lexsort((values, np.arange(len(counts)) != counts.argmax()))
-    places = np.empty(len(order), dtype=np.uint8)
-    places[order] = np.arange(len(order))
-    return values[order], places[numbers]
-
-
-def _write_book(values: NDArray[Any]) -> bytes:
-    """The number of values less one, whether they are in half precision, and the values."""
-    with np.errstate(over="ignore"):
-        half = values.astype(np.float16) if values.dtype == np.float32 else values
-    is_half = half.dtype == np.float16 and half.astype(values.dtype).tobytes() == values.tobytes()
-    return bytes([len(values) - 1, is_half]) + (half if is_half else values).tobytes()
-
-
-def _read_book(data: bytes, dtype: np.dtype[Any]) -> tuple[NDArray[Any], bytes]:
-    if len(data) < 2 or data[1] > 1:
-        raise ValueError("it has no book of values")
-    count, stored = data[0] + 1, np.dtype(np.float16) if data[1] else dtype
-    end = 2 + count * stored.itemsize
-    if len(data) < end:
-        raise ValueError("its book of values is cut off")
-    return np.frombuffer(data[2:end], stored).astype(dtype), data[end:]
-
-
-def _of_size(unpacker: Any, data: bytes, size: int) -> bytes:
-    """Unpack, and refuse to unpack to anything but that size."""
-    found: bytes = unpacker.decompress(data, size + 1)
-    if len(found) != size:
-        raise ValueError("it unpacks to another size")
-    return found
