@@ -16,7 +16,7 @@ from torch import nn
 from tests.compress.nets import Tied, build, digits, facts, tiny
 from tunekit.compress import bundle_file
 from tunekit.compress.bundle import load
-from tunekit.compress.coding.tensors import encode
+from tunekit.compress.coding import archive
 from tunekit.compress.compression import Compression
 from tunekit.compress.fine_tune import FineTune
 from tunekit.compress.pruning.prune import Prune
@@ -85,8 +85,8 @@ def test_tied_weights_are_stored_once_and_come_back_tied(tmp_path: Path) -> None
     lab = Compression(Tied(), tiny())
     lab.run([Prune(0.5)])
     lab[1].save(tmp_path / "tied.tunekit")
-    header, _, _ = parts((tmp_path / "tied.tunekit").read_bytes())
-    assert [name for name, *_ in header["weights"][:-1]] == ["first.weight", "first.bias", "second.bias"]
+    header, _, weights = parts((tmp_path / "tied.tunekit").read_bytes())
+    assert list(archive.decode(weights)) == ["first.weight", "first.bias", "second.bias"]
     assert header["aliases"] == {"second.weight": "first.weight"}
     filled = load(tmp_path / "tied.tunekit", model=Tied())
     assert isinstance(filled, Tied)
@@ -162,15 +162,13 @@ def outside(graph: bytes) -> bytes:
 
 def other_size(data: bytes) -> bytes:
     words, graph, weights = parts(data)
-    *lines, length = words["weights"]
-    index = [[name, dtype, [*shape, 1], *form] for name, dtype, shape, *form in lines]
-    return joined(json.dumps(words | {"weights": [*index, length]}).encode(), graph, weights)
+    longer = {name: value[..., None] for name, value in archive.decode(weights).items()}
+    return joined(json.dumps(words).encode(), graph, archive.encode(longer))
 
 
 def without_weights(data: bytes) -> bytes:
     words, graph, _ = parts(data)
-    index, weights = encode({})
-    return joined(json.dumps(words | {"weights": index}).encode(), graph, weights)
+    return joined(json.dumps(words).encode(), graph, archive.encode({}))
 
 
 HOSTILE: dict[str, tuple[Callable[[bytes], bytes], str]] = {
@@ -196,7 +194,7 @@ HOSTILE: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "half an onnx": (lambda data: changed(data, graph=lambda graph: graph[: len(graph) // 2]), "damaged|ONNX file"),
     "weights elsewhere": (lambda data: changed(data, graph=outside), "points at other files"),
     "no weights": (without_weights, "that is not there"),
-    "half of the weights": (lambda data: changed(data, weights=lambda weights: weights[:100]), "cut off"),
+    "half of the weights": (lambda data: changed(data, weights=lambda weights: weights[:100]), "damaged or cut off"),
     "weights of another size": (other_size, "another size|is damaged"),
 }
 

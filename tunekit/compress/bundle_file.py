@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tunekit.compress import onnx_weights
-from tunekit.compress.coding import tensors as coding
+from tunekit.compress.coding import archive
 from tunekit.core import text
 
 if TYPE_CHECKING:
@@ -97,10 +97,9 @@ def pack(bundle: Bundle) -> bytes:
     if onnx_weights.put_back(emptied.graph, stored, emptied.sources) != bundle.onnx:
         emptied, stored = onnx_weights.Emptied(bundle.onnx, {}, {}), own  # written by another hand: kept as it is
     header["sources"] = emptied.sources
-    header["weights"], data = coding.encode(stored)
     words = json.dumps({name: part for name, part in header.items() if part}, separators=(",", ":")).encode()
     head = zlib.compress(struct.pack("<I", len(words)) + words + emptied.graph, 9)
-    rest = head + data
+    rest = head + archive.encode(stored)
     return _START.pack(_MAGIC, VERSION, zlib.crc32(rest), len(head)) + rest
 
 
@@ -171,7 +170,7 @@ def unpack(file: bytes) -> Bundle:
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise _refused(f"its header is not complete ({type(error).__name__}: {error})") from error
     try:
-        stored = coding.decode(header.get("weights", []), rest[length:])
+        stored = archive.decode(rest[length:])
         onnx = onnx_weights.put_back(graph, stored, sources)
     except ValueError as error:
         raise _refused(str(error)) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -30,7 +30,8 @@ class Share:
 
     The values are found by k-means, for each weight tensor its own; zeros stay zeros and count as one of them. In the
     training that follows, the weights that share a value move together. The ONNX file and the computation stay as
-    they are; the bundle that `save` writes gets several times smaller, the more zeros there are, the more.
+    they are; the bundle that `save` writes gets several times smaller, the more zeros there are, the more. In the end
+    the values are rounded to half precision.
 
     Parameters
     ----------
@@ -115,6 +116,7 @@ class Share:
                 learning_rate=self.learning_rate,
                 doing="Training the shared values",
             )
+        _round_values(network, numbers)
         _round_statistics(network)
         total = sum(weight.numel() for weight in weights.values())
         values = sum(len(weight.detach().unique()) for weight in weights.values())
@@ -142,6 +144,19 @@ def _shared(weight: Tensor, bits: int) -> Tensor:
     return torch.from_numpy(numbers).to(weight.device)
 
 
+def _round_values(network: Module, numbers: Mapping[str, Tensor]) -> None:
+    """Round the shared values to what half precision can hold, in place: the bundle then has two bytes for each."""
+    for name in numbers:
+        weight = network.get_parameter(name).data
+        weight.copy_(_half(weight))
+
+
+def _half(values: Tensor) -> Tensor:
+    """Rounded to half precision and back; what is too large for it stays."""
+    rounded = values.half().to(values.dtype)
+    return rounded.where(rounded.isfinite(), values)
+
+
 def _round_statistics(network: Module) -> None:
     """Round the running means and variances of BatchNorm to what half precision can hold, in place."""
     from torch.nn.modules.batchnorm import _BatchNorm
@@ -150,5 +165,4 @@ def _round_statistics(network: Module) -> None:
         if isinstance(module, _BatchNorm):
             for buffer in (module.running_mean, module.running_var):
                 if buffer is not None:
-                    rounded = buffer.half().to(buffer.dtype)
-                    buffer.copy_(rounded.where(rounded.isfinite(), buffer))
+                    buffer.copy_(_half(buffer))

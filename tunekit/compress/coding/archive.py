@@ -87,4 +87,4 @@ def decode(data: bytes, most: int = coding.MOST_BYTES) -> dict[str, NDArray[Any]
 
 
 def _refused(why: str) -> ValueError:
-    return ValueError(f"tensors are read from what encode() wrote, whole and unchanged: {why}; write them again")
+    return ValueError(f"its tensors are not as they were written: {why}")
