@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, cross_entropy
 
+from tunekit.compress.inputs import Inputs
 from tunekit.compress.task import Task
 
 DATA = Path(__file__).resolve().parents[2] / "notebooks" / "data" / "mnist5k.npz"
@@ -102,6 +103,12 @@ def digits(**settings: Any) -> Task:
         "loss": cross_entropy,
     }
     return Task(**(parts | settings))
+
+
+def only(x: Inputs) -> Tensor:
+    """The one tensor that such inputs are."""
+    assert isinstance(x, Tensor)
+    return x
 
 
 def tiny(features: int = 16, classes: int = 4, **settings: Any) -> Task:

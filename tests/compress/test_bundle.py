@@ -19,6 +19,7 @@ from tunekit.compress.bundle import load
 from tunekit.compress.coding import archive
 from tunekit.compress.compression import Compression
 from tunekit.compress.fine_tune import FineTune
+from tunekit.compress.inputs import Port
 from tunekit.compress.pruning.prune import Prune
 from tunekit.compress.quantization.quantize import Quantize
 from tunekit.compress.sharing import Share
@@ -182,7 +183,10 @@ HOSTILE: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "another format": (lambda data: changed(data, format="zip"), "does not say"),
     "a later version": (lambda data: changed(data, version=2), "reads bundles of version 1.*has version 2"),
     "no input": (lambda data: changed(data, input=None), "is not complete"),
-    "a strange shape": (lambda data: changed(data, input={"shape": [-1], "dtype": "float32"}), "is not complete"),
+    "a strange shape": (
+        lambda data: changed(data, input={"shape": [-1], "dtype": "float32"}),
+        "is not complete",
+    ),
     "strange metrics": (lambda data: changed(data, metrics={"size": "1"}), "is not complete"),
     "an unknown step": (lambda data: changed(data, recipe=[{"step": "run", "code": "1"}]), "unknown step 'run'"),
     "a lost alias": (lambda data: changed(data, aliases={"a": "b"}), "weights lack 'b'"),
@@ -247,7 +251,7 @@ def test_pruned_and_shared_it_is_many_times_smaller_than_its_weights(kind: str, 
 
 def test_half_precision_comes_back(tmp_path: Path) -> None:
     weights = {"w": torch.randn(5, 3).bfloat16(), "v": torch.randn(4).half()}
-    data = bundle_file.pack(bundle_file.Bundle([], {}, (3,), "float32", b"", weights))
+    data = bundle_file.pack(bundle_file.Bundle([], {}, (Port("input", (3,), "float32"),), b"", weights))
     found = bundle_file.unpack(data).weights
     assert found is not None
     assert {name: tensor.dtype for name, tensor in found.items()} == {"w": torch.bfloat16, "v": torch.float16}

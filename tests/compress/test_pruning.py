@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.compress.nets import Tied, build, digits, state, tiny
+from tests.compress.nets import Tied, build, digits, only, state, tiny
 from tunekit.compress.compression import Compression
 from tunekit.compress.fine_tune import FineTune
 from tunekit.compress.layers import prunable
@@ -215,7 +215,7 @@ class TestCriteria:
         network, task = nn.Linear(16, 4), tiny(batch_size=64)
         evidence = Evidence(network, prunable(network), task, torch.Generator().manual_seed(0))
         (score,) = criteria.score("taylor", evidence)
-        x, y = task.train.head(64), next(iter(task.batches(torch.Generator().manual_seed(0))))[1]
+        x, y = only(task.train.head(64)), next(iter(task.batches(torch.Generator().manual_seed(0))))[1]
         order = torch.randperm(64, generator=torch.Generator().manual_seed(0))
         task.loss(network(x[order]), y).backward()
         assert network.weight.grad is not None
@@ -223,7 +223,7 @@ class TestCriteria:
 
     def test_activation_sees_which_inputs_are_dead(self) -> None:
         network, task = nn.Linear(16, 4), tiny()
-        x, y = task.train.head(64).clone(), torch.arange(64) % 4
+        x, y = only(task.train.head(64)).clone(), torch.arange(64) % 4
         x[:, :8] = 0
         lab = Compression(network, tiny(train=(x, y)))
         lab.run([Prune(0.5, criterion="activation"), Prune(0.5, criterion="activation-zeros")])

@@ -10,7 +10,7 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
-from tests.compress.nets import build, digits, state, tiny
+from tests.compress.nets import build, digits, only, state, tiny
 from tunekit.compress import latency
 from tunekit.compress.compression import Compression
 from tunekit.compress.exporter import export
@@ -78,7 +78,7 @@ def test_every_mode_makes_every_net_smaller_and_says_how(net: str, settings: dic
 
 
 def test_half_precision_is_what_torch_makes_of_it() -> None:
-    x = digits().validation.head(16)
+    x = only(digits().validation.head(16))
     linear = nn.Linear(196, 10)
     for mode, dtype in (("float16", torch.float16), ("bfloat16", torch.bfloat16)):
         alone = nn.Sequential(nn.Flatten(), linear).eval()

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from tunekit.compress import onnx_weights
 from tunekit.compress.coding import archive
+from tunekit.compress.inputs import ONLY, Port
 from tunekit.core import text
 
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ class Bundle:
         The steps, as `recipe.to_records` writes them.
     metrics
         The figures that no clock took part in.
-    shape, dtype
-        Of one example: without the batch axis, and as in ``"float32"``.
+    inputs
+        What the network takes, in order; one tensor, or several.
     onnx
         The ONNX file.
     weights
@@ -58,8 +59,7 @@ class Bundle:
 
     recipe: list[dict[str, Any]]
     metrics: Mapping[str, float]
-    shape: tuple[int, ...]
-    dtype: str
+    inputs: tuple[Port, ...]
     onnx: bytes
     weights: Mapping[str, Tensor] | None = None
     structure: list[dict[str, Any]] = field(default_factory=list)
@@ -78,13 +78,13 @@ def pack(bundle: Bundle) -> bytes:
     --------
     >>> from onnx import helper
     >>> onnx = helper.make_model(helper.make_graph([], "g", [], [])).SerializeToString(deterministic=True)
-    >>> unpack(pack(Bundle([], {"size": 1}, (3,), "float32", onnx))).metrics["size"]
+    >>> unpack(pack(Bundle([], {"size": 1}, (Port("input", (3,), "float32"),), onnx))).metrics["size"]
     1
     """
     header: dict[str, Any] = {
         "format": FORMAT,
         "numbers": "int8" if bundle.weights is None else "float",
-        "input": {"shape": list(bundle.shape), "dtype": bundle.dtype},
+        "input": _as_record(bundle.inputs),
         "recipe": bundle.recipe,
         "structure": bundle.structure,
         "metrics": {name: value for name, value in bundle.metrics.items() if not _is_of_the_machine(name)},
@@ -160,8 +160,9 @@ def unpack(file: bytes) -> Bundle:
         raise _refused("it is damaged or cut off")
     header, graph = _head(rest[:length])
     try:
-        shape = tuple(_whole(size) for size in header["input"]["shape"])
-        dtype, recipe = str(header["input"]["dtype"]), list(header.get("recipe", []))
+        given = header["input"]
+        takes = tuple(_port(record) for record in (given if isinstance(given, list) else [given]))
+        recipe = list(header.get("recipe", []))
         structure = list(header.get("structure", []))
         metrics = {str(name): _finite(value) for name, value in header.get("metrics", {}).items()}
         aliases = {str(name): str(origin) for name, origin in header.get("aliases", {}).items()}
@@ -176,7 +177,7 @@ def unpack(file: bytes) -> Bundle:
         raise _refused(str(error)) from error
     weights = _as_tensors(stored, aliases, halves) if header.get("numbers") == "float" else None
     epsilons = {source[2]: source[3] for source in sources.values() if source[0] == "folded weight"}
-    return Bundle(recipe, {**metrics, "bundle": len(file)}, shape, dtype, onnx, weights, structure, epsilons)
+    return Bundle(recipe, {**metrics, "bundle": len(file)}, takes, onnx, weights, structure, epsilons)
 
 
 def _head(data: bytes) -> tuple[dict[str, Any], bytes]:
@@ -226,6 +227,18 @@ def _as_tensors(stored: Mapping[str, NDArray[Any]], aliases: Mapping[str, str], 
         raise _refused(f"its weights lack {text.listed(unknown)}")
     tensors |= {name: tensors[name].view(torch.bfloat16) for name in halves}
     return tensors | {name: tensors[origin] for name, origin in aliases.items()}
+
+
+def _as_record(ports: tuple[Port, ...]) -> dict[str, Any] | list[dict[str, Any]]:
+    """What the network takes; a single input has no name of its own."""
+    records = [{"shape": port.shape, "dtype": port.dtype} for port in ports]
+    if [port.name for port in ports] == [ONLY]:
+        return records[0]
+    return [{"name": port.name, **record} for port, record in zip(ports, records, strict=True)]
+
+
+def _port(record: dict[str, Any]) -> Port:
+    return Port(str(record.get("name", ONLY)), tuple(_whole(size) for size in record["shape"]), str(record["dtype"]))
 
 
 def _is_of_the_machine(name: str) -> bool:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from tunekit.compress import bundle_file
+from tunekit.compress import bundle_file, inputs
 from tunekit.compress import recipe as recipes
 from tunekit.compress.onnx_file import open_runner
 from tunekit.core import text
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from torch.nn import Module
 
     from tunekit.compress.bundle_file import Bundle
+    from tunekit.compress.inputs import Inputs, Port
     from tunekit.compress.recipe import Step
     from tunekit.compress.report import Report
     from tunekit.compress.task import Runner
@@ -99,13 +100,13 @@ class Compressed:
             )
         return copied(self._network)
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def __call__(self, x: Inputs) -> Tensor:
         """Run a batch.
 
         Parameters
         ----------
         x
-            Shape (batch, ...), of the type the network was trained with.
+            What the network was trained with: a tensor (batch, ...), or a tuple or a dict of them.
 
         Returns
         -------
@@ -117,25 +118,29 @@ class Compressed:
         TypeError
             If it is no tensor, or of another type.
         ValueError
-            If its shape is another one than the network takes.
+            If something is missing, or its shape is another one than the network takes.
         """
         import torch
 
-        content: Bundle = self._content
-        wanted = f"a tensor {content.dtype} of shape (batch, {', '.join(map(str, content.shape))})"
-        given: Any = x
-        if not isinstance(given, torch.Tensor):
-            raise TypeError(f"the model takes {wanted}: got {type(given).__name__}; torch.as_tensor makes one")
-        if str(x.dtype).removeprefix("torch.") != content.dtype:
-            raise TypeError(f"the model takes {wanted}: got {x.dtype}; convert it with x.to(torch.{content.dtype})")
-        if x.dim() != len(content.shape) + 1:
-            raise ValueError(f"the model takes {wanted}: got shape {tuple(x.shape)}; one example is x[None]")
+        wanted = self._content.inputs
+        said = " and ".join(
+            f"{port.name}: {port}" if len(wanted) > 1 or port.name != inputs.ONLY else str(port) for port in wanted
+        )
+        if not isinstance(x, (torch.Tensor, Mapping, Sequence)) or (len(wanted) == 1 and isinstance(x, Sequence)):
+            raise TypeError(f"the model takes {said}: got {type(x).__name__}; torch.as_tensor makes one")
+        given = inputs.checked(x, "the batch")
+        parts = inputs.named(given)
+        if set(parts) != {port.name for port in wanted}:
+            raise ValueError(f"the model takes {said}: got {text.listed(list(parts))}")
+        for port in wanted:
+            _check(parts[port.name], port, said)
         if self._runner is None:
-            self._runner = open_runner(content.onnx)
+            self._runner = open_runner(self._content.onnx)
         try:
-            return self._runner(x)
+            return self._runner(given)
         except Exception as error:
-            raise ValueError(f"the model takes {wanted}: with shape {tuple(x.shape)} it fails: {error}") from error
+            shapes = " and ".join(str(tuple(part.shape)) for part in parts.values())
+            raise ValueError(f"the model takes {said}: with shape {shapes} it fails: {error}") from error
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the bundle that `load` reads: its size on disk is the ``"bundle"`` of the metrics."""
@@ -155,3 +160,14 @@ class Compressed:
             if f"{name}_low" in self.metrics and not name.startswith("latency_")
         ]
         return f"Compressed({steps}: {', '.join(facts)})"
+
+
+def _check(x: Tensor, port: Port, wanted: str) -> None:
+    """Raise if a tensor is of another type than the network was trained with, or has more or fewer axes."""
+    import torch
+
+    dtype = getattr(torch, port.dtype)
+    if x.dtype != dtype:
+        raise TypeError(f"the model takes {wanted}: got {x.dtype}; convert it with x.to({dtype})")
+    if x.dim() != len(port.shape) + 1:
+        raise ValueError(f"the model takes {wanted}: got shape {tuple(x.shape)}; one example is x[None]")

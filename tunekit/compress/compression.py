@@ -10,9 +10,11 @@ from tunekit.compress import recipe as recipes
 from tunekit.compress.budget import Budget, NotYetError
 from tunekit.compress.compressed import Compressed
 from tunekit.compress.html_table import as_html
+from tunekit.compress.inputs import fitted
 from tunekit.compress.measure import on_device
 from tunekit.compress.network import copied
 from tunekit.compress.onnx_file import open_runner
+from tunekit.compress.precision import words_on
 from tunekit.compress.report import Report, answer, compare
 from tunekit.compress.stage import Stage
 from tunekit.compress.task import Task
@@ -35,7 +37,8 @@ class Compression(Job):
     Parameters
     ----------
     model
-        A network that takes one tensor (batch, ...) and returns one. It is copied at once and never changed.
+        A network that returns one tensor (batch, ...); it is called with the task's inputs: one tensor, several, or
+        several by name. It is copied at once and never changed.
     task
         Its data, loss and metric.
     seed
@@ -74,7 +77,7 @@ class Compression(Job):
         self.seed = checked
         self._original = on_device(copied(model), task)
         with seeds.seeded(0):
-            sample = task.validation.head(32)
+            sample = fitted(task.validation.head(32), self._original)
         self._shop = Workshop(task, self.seed, sample)
         self._plan: list[Step] = []
         self._numbers: list[int] = []
@@ -268,7 +271,9 @@ class Compression(Job):
     def _work(self, plan: list[Step], first: int, after: int) -> Work:
         shop = self._shop
         if 0 not in shop.made:
-            began = yield from shop.trial(0, None, Stage(self._original), (), self._clock)
+            began = yield from shop.trial(
+                0, None, Stage(self._original, notes=words_on(self._original)), (), self._clock
+            )
             if began is None:
                 trial = self.history[0]
                 raise RuntimeError(f"the original model cannot be measured: {trial.reason}\n\n{trial.error}")

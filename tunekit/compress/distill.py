@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from tunekit.compress import recipe, settings
 from tunekit.compress.distillation_losses import OUTPUT_LOSSES
 from tunekit.compress.holding import Held
+from tunekit.compress.inputs import call
 from tunekit.compress.network import copied, device_of, runner
 from tunekit.compress.teaching import Features, Teacher
 from tunekit.compress.tuning import tune
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
 
+    from tunekit.compress.inputs import Inputs
     from tunekit.compress.stage import Context, Stage
     from tunekit.compress.training import Loss
 
@@ -190,15 +192,15 @@ class Distill:
         if self.loss == "feature":
             features = Features(network, teacher, context.seed)
 
-            def of_features(trained: Module, x: Tensor, y: Tensor) -> Tensor:
+            def of_features(trained: Module, x: Inputs, y: Tensor) -> Tensor:
                 outputs, missed = features(x)
                 return self._mixed(context.task.loss(outputs, y), missed)
 
             return of_features
         output_loss = OUTPUT_LOSSES[self.loss]
 
-        def of_outputs(trained: Module, x: Tensor, y: Tensor) -> Tensor:
-            outputs = trained(x)
+        def of_outputs(trained: Module, x: Inputs, y: Tensor) -> Tensor:
+            outputs = call(trained, x)
             return self._mixed(context.task.loss(outputs, y), output_loss(outputs, teacher(x), self.temperature))
 
         return of_outputs

@@ -7,17 +7,19 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tunekit.compress.data import repeated
+from tunekit.compress.inputs import as_arguments, count, fitted, named, ports, repeated, take
 from tunekit.compress.macs import plain_paths
-from tunekit.compress.network import copied, runner
+from tunekit.compress.network import copied, precision_of, runner
 from tunekit.compress.onnx_file import first_line, open_runner, stripped
+from tunekit.compress.onnx_names import renamed
 from tunekit.compress.quiet import quiet
 from tunekit.core import text
 
 if TYPE_CHECKING:
     from onnx import ModelProto
-    from torch import Tensor
     from torch.nn import Module
+
+    from tunekit.compress.inputs import Inputs
 
 # How far onnxruntime may be from PyTorch, as a share of the largest output: both add in their own order.
 _TOLERANCE = 1e-3
@@ -54,7 +56,7 @@ class Exporter:
     def __init__(self) -> None:
         self._traced: dict[Hashable, _Traced] = {}
 
-    def __call__(self, model: Module, x: Tensor) -> bytes:
+    def __call__(self, model: Module, x: Inputs) -> bytes:
         """Write one network.
 
         BatchNorm is folded into the convolution before it. Names and notes that only the exporter needs are left out:
@@ -63,28 +65,30 @@ class Exporter:
         Parameters
         ----------
         model
-            Any network that takes one tensor and returns one. It is copied first.
+            Any network that returns one tensor. It is copied first.
         x
-            Real inputs, shape (examples, ...): up to 32 of them are used for the check.
+            Real inputs: up to 32 examples are used for the check.
 
         Returns
         -------
         bytes
-            The file. Its input is called ``input``, its output ``output``, its first axis ``batch``.
+            The file. Its input is called ``input``; several are called ``input_0``, ``input_1``, ..., or by their own
+            names. Its output is called ``output``, the first axis ``batch``.
 
         Raises
         ------
         ExportError
             If PyTorch cannot write it, or the file gives other outputs than the network.
         """
-        network, x = copied(model).cpu(), x[:32].cpu()
+        network = _writable(copied(model).cpu())
+        x = fitted(take(x, slice(0, 32)), network)
         key = _build(network, x)
         if key in self._traced:
             try:
                 return _checked(_filled(self._traced[key], network), network, x)
             except Exception:  # built alike, yet not the same: something that is no weight has changed
                 del self._traced[key]
-        several = repeated(x, max(2, len(x)))
+        several = repeated(x, max(2, count(x)))
         try:
             traced = _by_export(network, several)
             data = _checked(_filled(traced, network), network, x)
@@ -94,33 +98,36 @@ class Exporter:
         return data
 
 
-def export(model: Module, x: Tensor) -> bytes:
+def export(model: Module, x: Inputs) -> bytes:
     """Write one network as an ONNX file: see `Exporter`."""
     return Exporter()(model, x)
 
 
-def _build(network: Module, x: Tensor) -> Hashable:
+def _build(network: Module, x: Inputs) -> Hashable:
     """What two networks have in common that differ in their weights only."""
     weights = tuple((name, tuple(held.shape), held.dtype) for name, held in network.state_dict().items())
-    return repr(network), weights, tuple(x.shape[1:]), x.dtype
+    return repr(network), weights, ports(x)
 
 
-def _by_export(network: Module, x: Tensor) -> _Traced:
+def _by_export(network: Module, x: Inputs) -> _Traced:
     import torch
 
+    arguments, keywords = as_arguments(x)
+    free = {0: torch.export.Dim("batch")}
     with quiet(), torch.no_grad():
         program = torch.onnx.export(
             network,
-            (x,),
+            arguments,
+            kwargs=keywords or None,
             dynamo=True,
             external_data=False,
             verbose=False,
             optimize=False,
-            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            dynamic_shapes=dict.fromkeys(keywords, free) or (free,) * len(arguments),
         )
     if program is None:
         raise ExportError("PyTorch returned no program")
-    return _Traced(_with_single_ends(program.model_proto), program.exported_program)
+    return _Traced(_with_ends(program.model_proto, x), program.exported_program)
 
 
 def _filled(traced: _Traced, network: Module) -> bytes:
@@ -135,19 +142,28 @@ def _filled(traced: _Traced, network: Module) -> bytes:
         return stripped(program.model_proto)
 
 
-def _by_tracing(network: Module, x: Tensor, newer: Exception) -> bytes:
+def _by_tracing(network: Module, x: Inputs, newer: Exception) -> bytes:
     """Use PyTorch's older exporter, which follows one example through the network."""
     import onnx
     import torch
 
     file: Any = io.BytesIO()  # allowed, though the types do not say so
-    free = {"input": {0: "batch"}, "output": {0: "batch"}}
+    arguments, keywords = as_arguments(x)
+    names = list(named(x))
+    free = {name: {0: "batch"} for name in (*names, "output")}
     try:
         with quiet(), plain_paths(), torch.no_grad():
             torch.onnx.export(
-                network, (x,), file, dynamo=False, input_names=["input"], output_names=["output"], dynamic_axes=free
+                network,
+                arguments,
+                file,
+                kwargs=keywords or None,
+                dynamo=False,
+                input_names=names,
+                output_names=["output"],
+                dynamic_axes=free,
             )
-        return stripped(_with_single_ends(onnx.load_model_from_string(file.getvalue())))
+        return stripped(_with_ends(onnx.load_model_from_string(file.getvalue()), x))
     except Exception as older:
         raise ExportError(
             f"a compressed network is written as ONNX, and PyTorch cannot write {type(network).__name__}: "
@@ -156,24 +172,39 @@ def _by_tracing(network: Module, x: Tensor, newer: Exception) -> bytes:
         ) from newer
 
 
-def _with_single_ends(model: Any) -> ModelProto:
+def _with_ends(model: Any, x: Inputs) -> ModelProto:
+    """Give the inputs of a graph the names that they have here; what the network does not read may be missing."""
     proto: ModelProto = model
-    if len(proto.graph.input) != 1 or len(proto.graph.output) != 1:
+    if len(proto.graph.output) != 1:
         raise ExportError(
-            f"a network takes one tensor and returns one: this one takes {len(proto.graph.input)} and returns "
-            f"{len(proto.graph.output)}; wrap it in a module that does"
+            f"a network returns one tensor: this one returns {len(proto.graph.output)}; wrap it in a module that does"
         )
+    found, wanted = [value.name for value in proto.graph.input], list(named(x))
+    if not set(found) <= set(wanted):
+        if len(found) != len(wanted):
+            raise ExportError(
+                f"a network takes what it is called with, {text.listed(wanted)}: as PyTorch writes it, this one takes "
+                f"{text.listed(found)}; wrap it in a module that reads all of them"
+            )
+        renamed(proto, dict(zip(found, wanted, strict=True)))
     return proto
 
 
-def _checked(data: bytes, network: Module, x: Tensor) -> bytes:
+def _writable(network: Module) -> Module:
+    """On a CPU, onnxruntime does not compute with bfloat16: the same weights as floats give the same file's worth."""
+    import torch
+
+    return network.float() if precision_of(network) == torch.bfloat16 else network
+
+
+def _checked(data: bytes, network: Module, x: Inputs) -> bytes:
     """Compare with PyTorch on batches of one and of many: some graphs are right for the size they were made with."""
     import torch
 
     run, expected = open_runner(data), runner(network)
-    for size in {1, len(x)}:
+    for size in {1, count(x)}:
         try:
-            found, wanted = run(x[:size]), expected(x[:size])
+            found, wanted = run(take(x, slice(0, size))), expected(take(x, slice(0, size)))
         except Exception as error:
             raise ExportError(
                 f"the ONNX file runs with any batch size, and with {text.plural(size, 'example')} it does not: "

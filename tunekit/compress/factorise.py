@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tunekit.compress import recipe, settings
+from tunekit.compress.fused import leave_fused_path
 from tunekit.compress.holding import Held
 from tunekit.compress.layers import prunable
 from tunekit.compress.network import copied
@@ -112,6 +113,7 @@ class Factorise:
             )
         for name, rank in replaced.items():
             network.set_submodule(name, _two(chosen[name], rank))
+        leave_fused_path(network)
         parameters = dict(network.named_parameters())
         masks = {name: mask for name, mask in stage.masks.items() if name in parameters}
         clusters = {name: held for name, held in stage.clusters.items() if name in parameters}

@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tunekit.compress import recipe
-from tunekit.compress.network import copied, device_of, norm_epsilons
+from tunekit.compress.inputs import call
+from tunekit.compress.network import copied, norm_epsilons
 from tunekit.core.events import Event, Progressed
 
 if TYPE_CHECKING:
-    from torch import Tensor
     from torch.nn import Module
 
+    from tunekit.compress.inputs import Inputs
     from tunekit.compress.stage import Context, Stage
 
 # How far outputs may be off, as a share of the largest: the products are rounded in another order.
@@ -61,7 +62,7 @@ class Fold:
         """
         yield Progressed("Folding BatchNorm", 0.0)
         network = copied(stage.network)
-        x = context.task.validation.head(8).to(device_of(network))
+        x = context.task.validation.head(8)
         total = len(norm_epsilons(network))
         folded = fold(network, x)
         if total and not folded:
@@ -82,7 +83,7 @@ class Fold:
         return replace(stage, network=network, masks=masks, clusters=clusters, file=None, notes=(*stage.notes, note))
 
 
-def fold(network: Module, x: Tensor) -> list[str]:
+def fold(network: Module, x: Inputs) -> list[str]:
     """Fold the BatchNorm layers of a network of our own in place; return the names of the layers that took one in.
 
     Parameters
@@ -106,11 +107,11 @@ def fold(network: Module, x: Tensor) -> list[str]:
 
     taken: list[str] = []
     with torch.no_grad():
-        expected = network(x)
+        expected = call(network, x)
         allowed = _TOLERANCE * max(1.0, float(expected.abs().max()))
         for layer, norm in _pairs(network, x):
             before = _set(network, layer, norm, *_folded(network.get_submodule(layer), network.get_submodule(norm)))
-            found = network(x)
+            found = call(network, x)
             if found.shape == expected.shape and float((found - expected).abs().max()) <= allowed:
                 taken.append(layer)
             else:  # somebody else reads the layer's output, too
@@ -118,7 +119,7 @@ def fold(network: Module, x: Tensor) -> list[str]:
     return taken
 
 
-def _pairs(network: Module, x: Tensor) -> list[tuple[str, str]]:
+def _pairs(network: Module, x: Inputs) -> list[tuple[str, str]]:
     """The layers whose very output a norm reads, each called once."""
     from torch import nn
     from torch.nn.modules.batchnorm import _BatchNorm
@@ -147,7 +148,7 @@ def _pairs(network: Module, x: Tensor) -> list[tuple[str, str]]:
 
             handles.append(module.register_forward_pre_hook(reads))
     try:
-        network(x)
+        call(network, x)
     finally:
         for handle in handles:
             handle.remove()

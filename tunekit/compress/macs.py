@@ -6,15 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from tunekit.compress.inputs import take
 from tunekit.compress.network import runner
 from tunekit.compress.quiet import quiet
 
 if TYPE_CHECKING:
-    from torch import Tensor
     from torch.nn import Module
 
+    from tunekit.compress.inputs import Inputs
 
-def macs(model: Module, x: Tensor) -> int:
+
+def macs(model: Module, x: Inputs) -> int:
     """Return the multiply-accumulate operations of one forward pass of one example.
 
     Products of matrices and convolutions count, additions of biases, norms and activations do not. A weight that is
@@ -36,7 +38,7 @@ def macs(model: Module, x: Tensor) -> int:
     from torch.utils.flop_counter import FlopCounterMode
 
     with quiet(), plain_paths(), FlopCounterMode(display=False) as counter:
-        runner(model)(x[:1])
+        runner(model)(take(x, slice(0, 1)))
     # the counter counts a multiplication and an addition as two
     return int(counter.get_total_flops()) // 2
 

@@ -7,20 +7,20 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from tunekit.compress import latency as latencies
-from tunekit.compress.data import repeated
 from tunekit.compress.exporter import export
+from tunekit.compress.inputs import placed, repeated
 from tunekit.compress.latency import Latency
 from tunekit.compress.macs import macs
-from tunekit.compress.network import copied, counts, runner
+from tunekit.compress.network import copied, counts, precision_of, runner
 from tunekit.compress.onnx_file import open_runner
 from tunekit.compress.score import Score
 from tunekit.compress.task import last
 from tunekit.core import seeds, text
 
 if TYPE_CHECKING:
-    from torch import Tensor
     from torch.nn import Module
 
+    from tunekit.compress.inputs import Inputs
     from tunekit.compress.task import Runner, Task
 
 BATCHES = (1, 32)
@@ -89,7 +89,7 @@ def measure(model: Module, task: Task, *, latency: bool = True) -> Measurement:
     Parameters
     ----------
     model
-        Any network that takes one tensor (batch, ...) and returns one.
+        Any network that returns one tensor (batch, ...).
     task
         Its data and metric; the validation split is used, the test split is not.
     latency
@@ -122,10 +122,10 @@ def measure(model: Module, task: Task, *, latency: bool = True) -> Measurement:
     return replace(facts, latencies=times)
 
 
-def facts_of(network: Module, data: bytes, task: Task, score: Score, x: Tensor) -> Measurement:
+def facts_of(network: Module, data: bytes, task: Task, score: Score, x: Inputs) -> Measurement:
     """Put together the figures that no clock takes part in."""
     total, nonzeros = counts(network)
-    count = macs(copied(network).cpu(), x.cpu())
+    count = macs(copied(network).cpu(), x)
     return Measurement(len(data), total, nonzeros, count, task.metric_name, score)
 
 
@@ -134,11 +134,14 @@ def on_device(network: Module, task: Task) -> Module:
     return network if task.device is None else network.to(task.device)
 
 
-def timed_calls(network: Module | None, data: bytes, x: Tensor) -> dict[Cell, Callable[[], Any]]:
+def timed_calls(network: Module | None, data: bytes, x: Inputs) -> dict[Cell, Callable[[], Any]]:
     """What is timed for one model: each runtime with each batch size, on the CPU; no network, no eager cells."""
+    import torch
+
     runners: dict[str, Runner] = {} if network is None else {"eager": runner(copied(network).cpu())}
     runners["onnxruntime"] = open_runner(data)
-    batches = {size: repeated(x.cpu(), size) for size in BATCHES}
+    own = placed(x, torch.device("cpu"), None if network is None else precision_of(network))
+    batches = {size: repeated(own, size) for size in BATCHES}
     return {(runtime, size): _call(run, batch) for runtime, run in runners.items() for size, batch in batches.items()}
 
 
@@ -151,5 +154,5 @@ def latency_metrics(times: Mapping[Cell, Latency]) -> dict[str, float]:
     return flat
 
 
-def _call(run: Runner, batch: Tensor) -> Callable[[], Any]:
+def _call(run: Runner, batch: Inputs) -> Callable[[], Any]:
     return lambda: run(batch)

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
 
+    from tunekit.compress.inputs import Inputs
     from tunekit.compress.task import Runner
 
 
@@ -16,8 +17,10 @@ def copied(model: Any) -> Module:
     """Return a deep copy in evaluation mode; the model itself stays as it is.
 
     A net that was pruned by ``torch.nn.utils.prune`` cannot be copied by itself (PyTorch issue 37322), as its weight is
-    the result of a computation: here the copy gets its value, and the masks become plain zeros. Parametrized weights,
-    such as those under weight norm, become plain ones, too.
+    the result of a computation: here the copy gets its value, and the masks become plain zeros. Weights that are made
+    of others, as under weight norm and spectral norm, become plain ones, too. Of a model that ``torch.compile`` or
+    ``DataParallel`` has wrapped, the inner one is copied. A transformer encoder's copy computes the padded places as
+    others, in evaluation as in training and in ONNX: PyTorch leaves them out in evaluation alone, and writes zeros.
 
     Raises
     ------
@@ -39,6 +42,12 @@ def copied(model: Any) -> Module:
 
     if not isinstance(model, Module):
         raise TypeError(f"the model is a torch.nn.Module: got {type(model).__name__}")
+    model = _unwrapped(model)
+    if isinstance(model, torch.jit.ScriptModule):
+        raise TypeError(
+            f"the model is a torch.nn.Module that can be changed: this one is scripted ({type(model).__name__}); "
+            "give the module that it was made of"
+        )
     for name, parameter in model.named_parameters():
         if isinstance(parameter, UninitializedParameter):
             raise ValueError(
@@ -58,9 +67,12 @@ def copied(model: Any) -> Module:
             "the result of a computation)"
         ) from error
     _settle_masks(twin)
+    _settle_hooks(twin)
     for module in [*twin.modules()]:
         if hasattr(module, "parametrizations"):
             _settle_parametrizations(module)
+        if isinstance(module, torch.nn.TransformerEncoder):
+            module.use_nested_tensor = False
     return twin.eval()
 
 
@@ -71,6 +83,32 @@ def _settle_masks(model: Module) -> None:
         for name in [key.removesuffix("_mask") for key in module._buffers if key.endswith("_mask")]:
             if f"{name}_orig" in module._parameters:
                 prune.remove(module, name)
+
+
+def _settle_hooks(model: Module) -> None:
+    """Weight norm and spectral norm as they were before parametrizations: a hook makes the weight at each call."""
+    from torch.nn.utils.spectral_norm import SpectralNorm, remove_spectral_norm
+    from torch.nn.utils.weight_norm import WeightNorm, remove_weight_norm
+
+    for module in model.modules():
+        for hook in [*module._forward_pre_hooks.values()]:
+            if isinstance(hook, WeightNorm):
+                remove_weight_norm(module, hook.name)
+            elif isinstance(hook, SpectralNorm):
+                remove_spectral_norm(module, hook.name)
+
+
+def _unwrapped(model: Any) -> Any:
+    from torch.nn import DataParallel
+    from torch.nn.parallel import DistributedDataParallel
+
+    while True:
+        if isinstance(model, (DataParallel, DistributedDataParallel)):
+            model = model.module
+        elif "_orig_mod" in model._modules:  # where torch.compile keeps it; its class takes a second to import
+            model = model._orig_mod
+        else:
+            return model
 
 
 def _settle_parametrizations(module: Module) -> None:
@@ -98,6 +136,21 @@ def device_of(model: Module) -> Any:
     return torch.device("cpu") if first is None else first.device
 
 
+def precision_of(model: Module) -> Any:
+    """The type of its first parameter or buffer with floating point; None where it has none.
+
+    Examples
+    --------
+    >>> import torch
+    >>> precision_of(torch.nn.Linear(2, 2).half())
+    torch.float16
+    """
+    import itertools
+
+    held = itertools.chain(model.parameters(), model.buffers())
+    return next((tensor.dtype for tensor in held if tensor.is_floating_point()), None)
+
+
 def runner(model: Module) -> Runner:
     """Return the function that runs batches through a network of our own in PyTorch, without gradients.
 
@@ -109,12 +162,15 @@ def runner(model: Module) -> Runner:
     """
     import torch
 
-    model.eval()
-    device = device_of(model)
+    from tunekit.compress.inputs import as_arguments, placed
 
-    def run(x: Tensor) -> Tensor:
+    model.eval()
+    device, precision = device_of(model), precision_of(model)
+
+    def run(x: Inputs) -> Tensor:
+        arguments, keywords = as_arguments(placed(x, device, precision))
         with torch.inference_mode():
-            output: Tensor = model(x.to(device))
+            output: Tensor = model(*arguments, **keywords)
         return output
 
     return run

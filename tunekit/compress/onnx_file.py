@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from tunekit.compress.inputs import named
 from tunekit.compress.onnx_names import shortened
+from tunekit.core import text
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from onnx import ModelProto
     from torch import Tensor
 
+    from tunekit.compress.inputs import Inputs
     from tunekit.compress.task import Runner
 
+# Floating point, by onnxruntime's name for it and by PyTorch's.
+_FLOATS = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(double)": "float64"}
 # What PyTorch says when it refuses to copy or trace is long: its first line says what is wrong.
 _QUOTED = 300
 
@@ -75,13 +82,66 @@ def open_runner(data: bytes, threads: int | None = None) -> Runner:
         session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own classes derive from Exception alone
         raise ValueError(f"onnxruntime runs a complete ONNX file: this one it refuses ({first_line(error)})") from error
-    (given,) = session.get_inputs()
+    precisions = {given.name: _FLOATS.get(given.type) for given in session.get_inputs()}
 
-    def run(x: Tensor) -> Tensor:
-        (output,) = session.run(None, {given.name: x.detach().cpu().numpy()})
+    def run(x: Inputs) -> Tensor:
+        (output,) = session.run(None, as_feeds(x, precisions))
         return torch.from_numpy(output)
 
     return run
+
+
+def inputs_of(model: ModelProto) -> dict[str, str | None]:
+    """The names of what a file takes, and the precision of those with floating point, as in ``"float32"``."""
+    import onnx
+
+    kinds = {
+        value.name: onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+        for value in model.graph.input
+    }
+    return {name: str(kind) if kind.kind == "f" else None for name, kind in kinds.items()}
+
+
+def as_feeds(x: Inputs, precisions: Mapping[str, str | None]) -> dict[str, NDArray[Any]]:
+    """Inputs as onnxruntime takes them.
+
+    Parameters
+    ----------
+    x
+        What is asked.
+    precisions
+        For each name that the file takes the precision of its floating point; None where it has none.
+
+    Raises
+    ------
+    ValueError
+        If something is missing.
+
+    Examples
+    --------
+    >>> import torch
+    >>> as_feeds(torch.zeros(1, 2, dtype=torch.float64), {"input": "float32"})
+    {'input': array([[0., 0.]], dtype=float32)}
+    """
+    import torch
+
+    if isinstance(x, torch.Tensor) and len(precisions) == 1:
+        given = dict.fromkeys(precisions, x)
+    else:
+        given = named(x)
+        missing = [name for name in precisions if name not in given]
+        if missing:
+            raise ValueError(
+                f"the network takes {text.listed(list(precisions))}: {text.listed(missing)} not among "
+                f"{text.listed(list(given))}"
+            )
+    feeds = {}
+    for name, precision in precisions.items():
+        held = given[name].detach().cpu()
+        if precision is not None and held.is_floating_point():
+            held = held.to(getattr(torch, precision))
+        feeds[name] = held.numpy()
+    return feeds
 
 
 def _strip_graph(graph: Any) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
+
+from tunekit.compress.inputs import ONLY
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -15,7 +17,9 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 def shortened(model: ModelProto) -> None:
-    """Rename the values between the layers in place; weights keep theirs, the ends become ``input`` and ``output``.
+    """Rename the values between the layers in place; weights keep theirs, and so do several inputs.
+
+    A single input becomes ``input``, the output ``output``.
 
     Examples
     --------
@@ -28,17 +32,24 @@ def shortened(model: ModelProto) -> None:
     [('input', '0'), ('0', 'output')]
     """
     graph = model.graph
-    ends = {value.name: "input" for value in graph.input} | {value.name: "output" for value in graph.output}
+    given = [value.name for value in graph.input]
+    ends = {name: name if len(given) > 1 else ONLY for name in given}
+    ends |= {value.name: "output" for value in graph.output}
     weights = [tensor.name for tensor in graph.initializer if tensor.name not in ends]
     kept = {name for name in weights if not _MADE_UP.match(name)}
     names = dict(ends)
-    short = (name for name in _counted() if name not in kept and name not in ("input", "output"))
-    if kept & {"input", "output"}:
+    short = (name for name in _counted() if name not in kept and name not in ends.values())
+    if kept & set(ends.values()):
         return  # a weight has that very name: leave everything as it is
     for name in (*weights, *_made_in(graph)):
         if name and name not in names and name not in kept:
             names[name] = next(short)
-    _rename(graph, names)
+    renamed(model, names)
+
+
+def renamed(model: ModelProto, names: Mapping[str, str]) -> None:
+    """Give values and weights other names, in place; those without a new one keep theirs."""
+    _rename(model.graph, names)
 
 
 def _counted() -> Iterator[str]:
@@ -68,7 +79,7 @@ def _graphs_of(node: Any) -> Iterator[Any]:
             yield attribute.g
 
 
-def _rename(graph: Any, names: dict[str, str]) -> None:
+def _rename(graph: Any, names: Mapping[str, str]) -> None:
     for value in (*graph.input, *graph.output, *graph.initializer):
         value.name = names.get(value.name, value.name)
     for node in graph.node:

@@ -163,6 +163,10 @@ def _has_typed_data(held: TensorProto) -> bool:
 def _derived(tensors: Tensors, epsilons: Mapping[str, float]) -> Iterator[tuple[list[Any], NDArray[Any]]]:
     """All that an exporter is known to make of a network's weights."""
     candidates: list[list[Any]] = [["transposed", name] for name, array in tensors.items() if array.ndim == 2]
+    # numpy knows no bfloat16: it stands there as the 16 bits that it is, and in the file as float32
+    halves = [(name, array) for name, array in tensors.items() if array.dtype == np.int16]
+    candidates += [["widened", name] for name, _ in halves]
+    candidates += [["widened", name, "transposed"] for name, array in halves if array.ndim == 2]
     for name in tensors:
         found = _RECURRENT.fullmatch(name)
         if found:
@@ -194,6 +198,9 @@ def _derive(source: Any, tensors: Tensors) -> NDArray[Any]:
                 return tensors[name]
             case ["transposed", str(name)]:
                 return tensors[name].T
+            case ["widened", str(name), *turned]:
+                wide = _widened(tensors[name])
+                return wide.T if turned else wide
             case ["recurrent", str(prefix), int(layer), ("W" | "R" | "B") as part]:
                 return _recurrent(prefix, layer, part, tensors)
             case [("folded weight" | "folded bias") as part, str(name), str(norm), float(epsilon)]:
@@ -201,6 +208,13 @@ def _derive(source: Any, tensors: Tensors) -> NDArray[Any]:
     except (KeyError, IndexError) as error:
         raise ValueError(f"its ONNX part is derived from a weight that is not there: {error}") from error
     raise ValueError(f"its ONNX part has a weight of unknown derivation: {str(source)[:100]}")
+
+
+def _widened(halves: NDArray[Any]) -> NDArray[Any]:
+    """The floats whose upper 16 bits are given."""
+    if halves.dtype != np.int16:
+        raise ValueError(f"what is widened has 16 bits: found {halves.dtype}")
+    return (np.ascontiguousarray(halves).view(np.uint16).astype(np.uint32) << 16).view(np.float32)
 
 
 def _recurrent(prefix: str, layer: int, part: str, tensors: Tensors) -> NDArray[Any]:

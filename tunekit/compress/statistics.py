@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from tunekit.compress.network import device_of
+from tunekit.compress import inputs
 
 if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
 
+    from tunekit.compress.inputs import Inputs
+
 # Measured: with about a thousand examples, pruned nets gain tens of points before any training.
 EXAMPLES = 1000
 
 
-def recalibrate(network: Module, batches: Iterable[tuple[Tensor, Tensor]]) -> bool:
+def recalibrate(network: Module, batches: Iterable[tuple[Inputs, Tensor]]) -> bool:
     """Measure the means and variances of all BatchNorm layers anew, in place; all else stays as in evaluation.
 
     Parameters
@@ -55,9 +57,9 @@ def recalibrate(network: Module, batches: Iterable[tuple[Tensor, Tensor]]) -> bo
         left = EXAMPLES
         with torch.no_grad():
             for x, _ in batches:
-                if len(x) > 1:  # of a single example there is no variance
-                    network(x.to(device_of(network)))
-                left -= len(x)
+                if inputs.count(x) > 1:  # of a single example there is no variance
+                    inputs.call(network, x)
+                left -= inputs.count(x)
                 if left <= 0:
                     break
     finally:

@@ -10,6 +10,7 @@ import reprlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from tunekit.compress.fused import leave_fused_path
 from tunekit.compress.network import copied
 from tunekit.compress.plain_layers import as_record, from_record, is_known, settings_of
 from tunekit.compress.ties import tie, tied
@@ -102,6 +103,7 @@ def rebuild(model: Module, edits: Sequence[Any]) -> Module:
                 made[name] = _put(rebuilt, name, _fitted(described, _present(rebuilt, name)))
             case _:
                 raise ValueError(f"a structure says which modules differ: got {reprlib.repr(edit)}")
+    leave_fused_path(rebuilt)
     return rebuilt.eval()
 
 

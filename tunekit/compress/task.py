@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tunekit.compress import inputs
 from tunekit.compress import score as scores
 from tunekit.compress.data import Split
 from tunekit.core import text
@@ -15,9 +16,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Generator, Tensor
 
+    from tunekit.compress.inputs import Inputs
     from tunekit.compress.score import Score
 
-Runner = Callable[["Tensor"], "Tensor"]
+Runner = Callable[["Inputs"], "Tensor"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +44,10 @@ class Task:
     Parameters
     ----------
     train, validation, test
-        Each a Dataset of (x, y), a DataLoader, or a pair of tensors ((examples, ...), (examples, ...)). Everything is
-        judged on the validation split; ``test`` is looked at by the final report only, and may be None.
+        Each a Dataset of (x, y), a DataLoader, or a pair (x, y); the targets y are a tensor (examples, ...), the inputs
+        x a tensor (examples, ...), or a tuple or a dict of them, with which the model is called as ``model(*x)`` or
+        ``model(**x)``. Everything is judged on the validation split; ``test`` is looked at by the final report only,
+        and may be None.
     loss
         Called with (outputs, targets) of a batch; returns a scalar tensor to go down, such as ``F.cross_entropy``.
     metric
@@ -113,7 +117,7 @@ class Task:
         name = getattr(self.metric, "__name__", "score")
         return "score" if name == "<lambda>" else str(name)
 
-    def batches(self, generator: Generator) -> Iterator[tuple[Tensor, Tensor]]:
+    def batches(self, generator: Generator) -> Iterator[tuple[Inputs, Tensor]]:
         """One epoch of training batches (x, y), shuffled by the generator where the split is no DataLoader."""
         return self.train.shuffled(generator)
 
@@ -139,7 +143,7 @@ class Task:
             raise ValueError("a report is made on the test split, and this task has none: give Task(..., test=...)")
         outputs, targets = [], []
         for x, y in source.chunks():
-            outputs.append(_checked_output(runner(x), len(x)))
+            outputs.append(_checked_output(runner(x), inputs.count(x)))
             targets.append(y.cpu())
             yield None
         yield Answers(torch.cat(outputs), torch.cat(targets))

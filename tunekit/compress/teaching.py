@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from tunekit.compress.inputs import call
 from tunekit.compress.network import device_of
 
 if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
+
+    from tunekit.compress.inputs import Inputs
 
 
 class Teacher:
@@ -32,15 +35,15 @@ class Teacher:
     def __init__(self, networks: Sequence[Module]) -> None:
         self.networks = [network.eval() for network in networks]
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def __call__(self, x: Inputs) -> Tensor:
         """Answer a batch: outputs before softmax, shape (batch, classes)."""
         import torch
 
         with torch.no_grad():
             if len(self.networks) == 1:
-                alone: Tensor = self.networks[0](x)
+                alone: Tensor = call(self.networks[0], x)
                 return alone
-            mean = torch.stack([network(x).softmax(1) for network in self.networks]).mean(0)
+            mean = torch.stack([call(network, x).softmax(1) for network in self.networks]).mean(0)
             return mean.clamp(min=1e-12).log()
 
 
@@ -83,7 +86,7 @@ class Features:
         """Raise a ValueError if a network has no linear layer."""
         _last_linear(network)
 
-    def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(self, x: Inputs) -> tuple[Tensor, Tensor]:
         """Return the student's outputs, and the mean square by which its features miss the teacher's."""
         import torch
 
@@ -110,11 +113,11 @@ def _last_linear(network: Module) -> Any:
     return layers[-1]
 
 
-def _watched(network: Module, x: Tensor) -> tuple[Tensor, Tensor]:
+def _watched(network: Module, x: Inputs) -> tuple[Tensor, Tensor]:
     seen: list[Tensor] = []
     handle = _last_linear(network).register_forward_pre_hook(lambda layer, args: seen.append(args[0]))
     try:
-        outputs: Tensor = network(x)
+        outputs: Tensor = call(network, x)
     finally:
         handle.remove()
     return outputs, seen[-1]

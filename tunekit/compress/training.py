@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from tunekit.compress import inputs
 from tunekit.compress.network import device_of
 from tunekit.core import text
 
@@ -15,10 +16,11 @@ if TYPE_CHECKING:
     from torch.nn import Module
 
     from tunekit.compress.holding import Held
+    from tunekit.compress.inputs import Inputs
     from tunekit.compress.task import Task
 
 # Called with the network and a batch (x, y); returns a scalar tensor to go down.
-Loss = Callable[["Module", "Tensor", "Tensor"], "Tensor"]
+Loss = Callable[["Module", "Inputs", "Tensor"], "Tensor"]
 
 
 def epochs(
@@ -72,14 +74,14 @@ def epochs(
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
     if not parameters:
         raise ValueError("a network to train has a parameter with requires_grad=True: this one has none; unfreeze some")
-    minimised = loss_of or (lambda trained, x, y: task.loss(trained(x), y))
+    minimised = loss_of or (lambda trained, x, y: task.loss(inputs.call(trained, x), y))
     optimizer = torch.optim.Adam(parameters, lr=learning_rate)
     device, batches = device_of(network), task.train.steps
     for epoch in range(count):
         network.train()
         losses, step = [], 0
         for step, (x, y) in enumerate(task.batches(generator), start=1):
-            if len(x) == 1 and step > 1:
+            if len(y) == 1 and step > 1:
                 continue  # what is left over at the end: a BatchNorm layer cannot train on one example
             # the rate of a step is that of its beginning: the last one would be done with a rate of zero
             done = (epoch + (min(1.0, (step - 1) / batches) if batches else 0.0)) / count
@@ -88,7 +90,7 @@ def epochs(
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate * _cosine(done)
             optimizer.zero_grad()
-            loss = minimised(network, x.to(device), y.to(device))
+            loss = minimised(network, x, y.to(device))
             loss.backward()
             held.join_gradients(network)
             optimizer.step()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING
 
 from tunekit.compress.network import runner
+from tunekit.compress.precision import full_precision
 from tunekit.core import text
 from tunekit.core.events import Event, Progressed, TrialReported
 
@@ -34,7 +35,7 @@ def tune(
     loss_of: Loss | None = None,
     before_batch: Callable[[float], None] | None = None,
 ) -> Generator[Event, None, None]:
-    """Train a network of our own in place; it ends in evaluation mode.
+    """Train a network of our own in place, in full precision; it ends in evaluation mode and in its own precision.
 
     Parameters
     ----------
@@ -50,15 +51,16 @@ def tune(
     Event
         Progress, and after each epoch the metric and the loss as a report of the trial.
     """
-    if context.task.fit is None:
-        yield from _built_in(network, context, held, count, learning_rate, doing, loss_of, before_batch)
-    else:
-        if loss_of is not None:
-            raise ValueError(
-                f"{doing} has a loss of its own, which the task's fit={text.value(context.task.fit)} does not know; "
-                "leave fit out of the Task, or this step out of the recipe"
-            )
-        yield from _own(network, context, held, count, doing, before_batch)
+    with full_precision(network):
+        if context.task.fit is None:
+            yield from _built_in(network, context, held, count, learning_rate, doing, loss_of, before_batch)
+        else:
+            if loss_of is not None:
+                raise ValueError(
+                    f"{doing} has a loss of its own, which the task's fit={text.value(context.task.fit)} does not "
+                    "know; leave fit out of the Task, or this step out of the recipe"
+                )
+            yield from _own(network, context, held, count, doing, before_batch)
     network.eval()
 
 

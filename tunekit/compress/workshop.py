@@ -12,6 +12,7 @@ from tunekit.compress import latency as latencies
 from tunekit.compress import recipe as recipes
 from tunekit.compress.bundle_file import Bundle
 from tunekit.compress.exporter import Exporter
+from tunekit.compress.inputs import ports
 from tunekit.compress.measure import facts_of, latency_metrics, timed_calls
 from tunekit.compress.network import norm_epsilons, runner
 from tunekit.compress.onnx_file import open_runner
@@ -24,9 +25,9 @@ from tunekit.core.events import Event, Progressed, TrialEnded, TrialMeasured, Tr
 from tunekit.core.job import StopRequested, Work
 
 if TYPE_CHECKING:
-    from torch import Tensor
     from torch.nn import Module
 
+    from tunekit.compress.inputs import Inputs
     from tunekit.compress.recipe import Step
     from tunekit.compress.task import Answers, Runner, Task
 
@@ -54,10 +55,10 @@ class Workshop:
     seed
         What all randomness comes from, 0 or more.
     sample
-        Real inputs, shape (32 or fewer, ...), to write and to time files with.
+        Real inputs of up to 32 examples, to write and to time files with.
     """
 
-    def __init__(self, task: Task, seed: int, sample: Tensor) -> None:
+    def __init__(self, task: Task, seed: int, sample: Inputs) -> None:
         self.task = task
         self.seed = seed
         self.sample = sample
@@ -138,8 +139,7 @@ class Workshop:
         return Bundle(
             recipes.to_records(made.recipe),
             metrics,
-            tuple(self.sample.shape[1:]),
-            str(self.sample.dtype).removeprefix("torch."),
+            ports(self.sample),
             made.file,
             None if network is None else network.state_dict(),
             [] if network is None else describe(made.stage.built_like or self._original(made.stage), network),

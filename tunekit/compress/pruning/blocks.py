@@ -6,15 +6,17 @@ import copy
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from tunekit.compress.inputs import call
 from tunekit.compress.pruning.channels import Removal, cost
 from tunekit.core import text
 
 if TYPE_CHECKING:
-    from torch import Tensor
     from torch.nn import Module
 
+    from tunekit.compress.inputs import Inputs
 
-def blocks(network: Module, x: Tensor) -> list[str]:
+
+def blocks(network: Module, x: Inputs) -> list[str]:
     """Return the names of the parts that can be left out: with weights, and with an output of the shape of their input.
 
     Parameters
@@ -47,7 +49,7 @@ def blocks(network: Module, x: Tensor) -> list[str]:
             handles.append(module.register_forward_hook(hook))
     try:
         with torch.no_grad():
-            network(x)
+            call(network, x)
     finally:
         for handle in handles:
             handle.remove()
@@ -56,7 +58,7 @@ def blocks(network: Module, x: Tensor) -> list[str]:
 
 def leave_out(
     network: Module,
-    x: Tensor,
+    x: Inputs,
     most: float,
     *,
     of: str,
@@ -122,12 +124,12 @@ def _without(network: Module, name: str) -> Module:
     return shorter
 
 
-def _runs(network: Module, x: Tensor) -> bool:
+def _runs(network: Module, x: Inputs) -> bool:
     import torch
 
     try:
         with torch.no_grad():
-            network(x)
+            call(network, x)
     except Exception:  # a forward pass that asks a block for more than its output
         return False
     return True

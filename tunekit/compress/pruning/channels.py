@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tunekit.compress.fused import leave_fused_path
+from tunekit.compress.inputs import call, copy_of, take
 from tunekit.compress.macs import macs
 from tunekit.compress.pruning.anatomy import anatomy
 from tunekit.compress.pruning.families import Family, families_of
@@ -19,6 +21,9 @@ from tunekit.core import text
 if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
+
+    from tunekit.compress.fused import leave_fused_path
+from tunekit.compress.inputs import Inputs
 
 # How near to the amount is near enough, as a share of the original.
 TOLERANCE = 0.01
@@ -40,7 +45,7 @@ class Removal:
     notes: tuple[str, ...]
 
 
-def cost(network: Module, x: Tensor, of: str) -> float:
+def cost(network: Module, x: Inputs, of: str) -> float:
     """What a network costs: its parameters, its MACs for one example, or the bytes of its weights.
 
     Examples
@@ -59,7 +64,7 @@ def cost(network: Module, x: Tensor, of: str) -> float:
 
 def remove(
     network: Module,
-    x: Tensor,
+    x: Inputs,
     most: float,
     *,
     of: str,
@@ -101,8 +106,9 @@ def remove(
     """
     body = copy.deepcopy(network)
     replaced = _slimmed(body)
+    leave_fused_path(body)
     wanted = _shape_of(body, x)
-    found = anatomy(body, lambda: _run(body, x[:2]))
+    found = anatomy(body, lambda: _run(body, x))
     families = [
         family for family in families_of(body, found.bundles, _renamed(scores, replaced)) if family.may_go(may_lose)
     ]
@@ -125,6 +131,7 @@ def remove(
             "many of all; name those in layers= that may lose some"
         )
     _restore_attention(slimmer, replaced)
+    leave_fused_path(slimmer)
     missed = abs(cost(slimmer, x, of) - most) / whole
     cuttable = {name for family in working for name in family.names}
     mixed = [name for name, why in found.fixed.items() if "output" not in why and name not in cuttable]
@@ -161,12 +168,12 @@ def _without(body: Module, families: Sequence[Family], losses: Losses) -> Module
     return slimmer
 
 
-def _works(body: Module, x: Tensor, family: Family, wanted: tuple[int, ...]) -> bool:
+def _works(body: Module, x: Inputs, family: Family, wanted: tuple[int, ...]) -> bool:
     """Whether the network runs without one channel of a family: a forward pass may have their number written in it."""
     return len(family.bundles) > 1 and _runs(_without(body, [family], (1,)), x, wanted)
 
 
-def _runs(network: Module, x: Tensor, wanted: tuple[int, ...]) -> bool:
+def _runs(network: Module, x: Inputs, wanted: tuple[int, ...]) -> bool:
     try:
         return _shape_of(network, x) == wanted
     except Exception:  # whatever a stranger's forward pass raises when a size is not the one it knows
@@ -212,19 +219,20 @@ def _put(body: Module, name: str, module: Module) -> None:
     setattr(body.get_submodule(parent), own, module)
 
 
-def _run(network: Module, x: Tensor) -> Tensor:
+def _run(network: Module, x: Inputs) -> Tensor:
     import torch
 
     with torch.no_grad():
-        output: Tensor = network(x.clone())  # it may write into its input
+        first = take(x, slice(0, 2))
+        output: Tensor = call(network, copy_of(first))  # it may write into its inputs
     return output
 
 
-def _shape_of(network: Module, x: Tensor) -> tuple[int, ...]:
-    return tuple(_run(network, x[:2]).shape)
+def _shape_of(network: Module, x: Inputs) -> tuple[int, ...]:
+    return tuple(_run(network, x).shape)
 
 
-def _change(network: Module, slimmer: Module, x: Tensor, of: str) -> str:
+def _change(network: Module, slimmer: Module, x: Inputs, of: str) -> str:
     what = {"parameters": "parameters", "macs": "MACs", "size": "bytes of weights"}[of]
     return f"{text.counted(cost(network, x, of))} → {text.counted(cost(slimmer, x, of))} {what}"
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from tunekit.compress.inputs import call
 from tunekit.compress.network import device_of
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class Evidence:
             for x, y in self._batches:
                 # cuDNN's recurrent layers have no backward pass in evaluation mode
                 with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
-                    loss = self._task.loss(network(x.to(device_of(network))), y.to(device_of(network)))
+                    loss = self._task.loss(call(network, x), y.to(device_of(network)))
                     found = torch.autograd.grad(loss, self._parameters, allow_unused=True)
                 yield [
                     torch.zeros_like(w) if g is None else g.detach() for w, g in zip(self.weights, found, strict=True)
@@ -135,7 +136,7 @@ class Evidence:
         network.eval()
         with _looking(network, by_weight, look), torch.no_grad():
             for x, _ in self._batches:
-                network(x.to(device_of(network)))
+                call(network, x)
         network.train(was_training)
         found, known = [], []
         for place, weight in enumerate(self.weights):

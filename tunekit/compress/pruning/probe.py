@@ -126,7 +126,7 @@ class Probe:
 
     def _pass_with_strange(self, what: str) -> None:
         if what == "inputs":
-            handle = self._network.register_forward_pre_hook(_shifted)
+            handle = self._network.register_forward_pre_hook(_shifted, with_kwargs=True)
             try:
                 self._pass()
             finally:
@@ -241,9 +241,10 @@ def _moved(value: Tensor, axis: int, units: list[int]) -> Tensor:
     )
 
 
-def _shifted(module: Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
+def _shifted(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
     import torch
 
-    return tuple(
-        value + _CHANGE if isinstance(value, torch.Tensor) and value.is_floating_point() else value for value in args
-    )
+    def one(value: Any) -> Any:
+        return value + _CHANGE if isinstance(value, torch.Tensor) and value.is_floating_point() else value
+
+    return tuple(map(one, args)), {name: one(value) for name, value in kwargs.items()}

@@ -7,8 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tunekit.compress.holding import Held
+from tunekit.compress.inputs import call
 from tunekit.compress.layers import prunable
 from tunekit.compress.network import copied, device_of
+from tunekit.compress.precision import full_precision
 from tunekit.compress.pruning import criteria
 from tunekit.compress.pruning.blocks import leave_out
 from tunekit.compress.pruning.channels import Removal, cost, remove
@@ -36,7 +38,7 @@ def slimmed(step: Prune, stage: Stage, context: Context) -> Generator[Event, Non
     ValueError
         If nothing can be removed.
     """
-    x = context.task.validation.head(_LOOKED_AT).cpu()
+    x = context.task.validation.head(_LOOKED_AT)
     whole = cost(copied(context.original).cpu(), x, step.of)
     network, notes = copied(stage.network), stage.notes
     rounds = step.epochs if step.schedule == "iterative" else 1
@@ -66,7 +68,7 @@ def slimmed(step: Prune, stage: Stage, context: Context) -> Generator[Event, Non
 def _removed(step: Prune, network: Module, context: Context, amount: float, whole: float) -> Removal:
     import torch
 
-    x = context.task.validation.head(_LOOKED_AT).cpu()
+    x = context.task.validation.head(_LOOKED_AT)
     generator = torch.Generator().manual_seed(context.seed)
     most = whole * (1 - amount)
     may_lose = _chosen(step, network)
@@ -82,7 +84,8 @@ def _removed(step: Prune, network: Module, context: Context, amount: float, whol
         )
     weights = prunable(network)
     evidence = Evidence(network, weights, context.task, generator, "channels")
-    found = criteria.score(step.criterion, evidence)
+    with full_precision(network):
+        found = criteria.score(step.criterion, evidence)
     scores = {name: score.cpu() for name, score in zip(weights, found, strict=True)}
     slim = copied(network).cpu()
     if cost(slim, x, step.of) <= most:
@@ -119,7 +122,7 @@ def _loss(network: Module, context: Context) -> float:
     device = device_of(network)
     with torch.no_grad():
         for x, y in context.task.batches(torch.Generator().manual_seed(context.seed)):
-            losses.append(float(context.task.loss(network(x.to(device)), y.to(device))))
+            losses.append(float(context.task.loss(call(network, x), y.to(device))))
             left -= len(y)
             if left <= 0:
                 break

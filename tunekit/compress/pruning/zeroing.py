@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tunekit.compress.holding import Held
 from tunekit.compress.layers import prunable
 from tunekit.compress.network import copied
+from tunekit.compress.precision import full_precision
 from tunekit.compress.pruning import criteria, masks
 from tunekit.compress.pruning.evidence import Evidence
 from tunekit.compress.pruning.patterns import read_pattern
@@ -70,7 +71,8 @@ def _masks(
 
     generator = torch.Generator().manual_seed(context.seed)
     evidence = Evidence(network, weights, context.task, generator)
-    scores, tensors = criteria.score(step.criterion, evidence), evidence.weights
+    with full_precision(network):
+        scores, tensors = criteria.score(step.criterion, evidence), evidence.weights
     if step.pattern is not None:
         found = masks.keep_pattern(scores, *read_pattern(step.pattern))
     elif step.scope == "global":

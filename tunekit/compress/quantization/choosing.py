@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tunekit.compress import latency as latencies
-from tunekit.compress.data import repeated
+from tunekit.compress.inputs import repeated
 from tunekit.compress.onnx_file import open_runner
 from tunekit.core import text
 from tunekit.core.events import Event, Progressed
@@ -67,7 +67,7 @@ def choose(forms: Sequence[Form], context: Context) -> Generator[Event, None, tu
     (form, sentence)
         What was chosen, and why in words without the clock's figures.
     """
-    x = context.task.validation.head(max(_BATCHES)).cpu()
+    x = context.task.validation.head(max(_BATCHES))
     runners = [open_runner(form.made.file) for form in forms]
     answers = []
     for form, run in zip(forms, runners, strict=True):

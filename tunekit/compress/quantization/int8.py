@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tunekit.compress.onnx_file import stripped
+from tunekit.compress.inputs import split, take
+from tunekit.compress.onnx_file import as_feeds, first_line, inputs_of, open_runner, stripped
 from tunekit.compress.quantization.stored import RECURRENT, WEIGHTED, Kind, store
 from tunekit.compress.quiet import quiet
 
 if TYPE_CHECKING:
     from onnx import ModelProto
-    from torch import Tensor
+
+    from tunekit.compress.inputs import Inputs
 
 _CALIBRATION_BATCH = 32
 # Weights take 7 of the 8 bits. On a CPU with AVX2 and without VNNI, onnxruntime adds two products of 8 bits in 16, and
@@ -41,7 +43,7 @@ class Int8:
     total: int
 
 
-def static(data: bytes, x: Tensor, exclude: Collection[str] = ()) -> Int8:
+def static(data: bytes, x: Inputs, exclude: Collection[str] = ()) -> Int8:
     """Quantize weights (signed, per channel) and activations (unsigned) with ranges from real inputs.
 
     Parameters
@@ -49,7 +51,7 @@ def static(data: bytes, x: Tensor, exclude: Collection[str] = ()) -> Int8:
     data
         The float file.
     x
-        Inputs to calibrate on, shape (examples, ...).
+        Inputs to calibrate on.
     exclude
         The names of weights whose operations stay in float.
 
@@ -58,11 +60,13 @@ def static(data: bytes, x: Tensor, exclude: Collection[str] = ()) -> Int8:
     Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference", CVPR
     2018. On a CPU, onnxruntime is fastest with unsigned activations and signed weights (U8S8).
     """
+    import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]
-        def __init__(self, name: str) -> None:
-            self.batches: Iterator[dict[str, Any]] = ({name: b.cpu().numpy()} for b in x.split(_CALIBRATION_BATCH))
+        def __init__(self) -> None:
+            takes = inputs_of(onnx.load_model_from_string(data))
+            self.batches: Iterator[dict[str, Any]] = (as_feeds(b, takes) for b in split(x, _CALIBRATION_BATCH))
 
         def get_next(self) -> dict[str, Any] | None:
             return next(self.batches, None)
@@ -71,7 +75,7 @@ def static(data: bytes, x: Tensor, exclude: Collection[str] = ()) -> Int8:
         quantize_static(
             source,
             target,
-            Reader("input"),
+            Reader(),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
             activation_type=QuantType.QUInt8,
@@ -141,6 +145,17 @@ def untouched(data: bytes) -> Int8:
     return Int8(data, 0, _float_layers(onnx.load_model_from_string(data)))
 
 
+def check_runs(made: Int8, x: Inputs, mode: str) -> None:
+    """Raise a ValueError if onnxruntime does not run what its quantizer made."""
+    try:
+        open_runner(made.file)(take(x, slice(0, 1)))
+    except Exception as error:  # onnxruntime's own classes derive from Exception alone
+        raise ValueError(
+            f"an int8 file is run by onnxruntime, and the one that its quantizer makes of this network as {mode!r} is "
+            f'not ({first_line(error)}); write mode="auto", which keeps what runs, or exclude the layer'
+        ) from error
+
+
 def _quantized(
     data: bytes,
     quantize: Callable[[str, str, list[str]], None],
@@ -156,6 +171,7 @@ def _quantized(
         Path(source).write_bytes(data)
         quant_pre_process(source, prepared, skip_symbolic_shape=True)
         named = onnx.load(prepared)
+        _give_gathers_their_own(named)
         total, left_out = _float_layers(named), []
         for place, node in enumerate(named.graph.node):
             node.name = f"node {place}"  # the quantizer leaves nodes out by their names, which were stripped
@@ -182,13 +198,30 @@ def _quiet_sessions() -> Iterator[None]:
         onnxruntime.set_default_logger_severity(2)  # its own default: it can be set, and not asked for
 
 
+def _give_gathers_their_own(model: ModelProto) -> None:
+    """Copy a table that is also a layer's weight, as where an embedding is tied to the output, in place.
+
+    The quantizer would hand the layer's scales, one for each output, on to what is looked up: such a file does not run.
+    """
+    initializers = {tensor.name: tensor for tensor in model.graph.initializer}
+    gathers = [node for node in model.graph.node if node.op_type == "Gather" and node.input[0] in initializers]
+    for node in gathers:
+        name = node.input[0]
+        if any(name in other.input for other in model.graph.node if other.op_type != "Gather"):
+            copied = f"{name}_looked_up"
+            if all(tensor.name != copied for tensor in model.graph.initializer):
+                tensor = type(initializers[name]).FromString(initializers[name].SerializeToString())
+                tensor.name = copied
+                model.graph.initializer.append(tensor)
+            node.input[0] = copied
+
+
 def _float_layers(model: ModelProto) -> int:
-    """Count the operations whose weights are stored as floats."""
+    """Count the operations whose weights are stored as floats of any size."""
     from onnx import TensorProto
 
-    floats = {
-        tensor.name for tensor in model.graph.initializer if tensor.data_type == TensorProto.FLOAT and tensor.dims
-    }
+    kinds = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE)
+    floats = {tensor.name for tensor in model.graph.initializer if tensor.data_type in kinds and tensor.dims}
     return sum(
         any(node.input[place] in floats for place in WEIGHTED[node.op_type] if place < len(node.input))
         for node in model.graph.node

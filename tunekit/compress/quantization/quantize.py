@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from tunekit.compress import recipe, settings
+from tunekit.compress.inputs import count
 from tunekit.compress.layers import prunable
-from tunekit.compress.network import copied, layer_kinds
+from tunekit.compress.network import copied, layer_kinds, precision_of
 from tunekit.core import text
 from tunekit.core.events import Event, Progressed
 
@@ -137,7 +138,7 @@ class Quantize:
         if self.mode == "aware":
             stage = yield from self._trained(stage, context)
         yield Progressed("Writing the float file", 0.5)
-        data = context.file(stage)
+        data = context.file(_in_floats(stage))
         excluded: set[str] = set()
         if isinstance(self.exclude, tuple):
             excluded = weights_of(data, stage.network, self.exclude)
@@ -157,7 +158,7 @@ class Quantize:
         from tunekit.compress.quantization.choosing import Form, choose
 
         x = context.task.train.head(_CALIBRATION)
-        calibrated = f"calibrated on {text.plural(len(x), 'training example')}"
+        calibrated = f"calibrated on {text.plural(count(x), 'training example')}"
         # asked of the network, not of the file: there, the exporter may have unrolled the layer
         recurrent = any(isinstance(module, layer_kinds()["recurrent"]) for module in stage.network.modules())
         if self.mode == "auto":
@@ -166,25 +167,34 @@ class Quantize:
                 "dynamic": lambda: int8.dynamic(data, convolutions=False, exclude=excluded),
                 "weights": lambda: int8.stored(data, "int8", excluded),
             }
-            forms = [Form("float", int8.untouched(data))]
+            forms, failed = [Form("float", int8.untouched(context.file(stage)))], []
             for mode, make in makers.items():
                 yield Progressed(f"Making the {mode} form")
-                made = make()
+                try:
+                    made = make()
+                    int8.check_runs(made, x, mode)
+                except Exception:  # onnxruntime's own classes derive from Exception alone
+                    failed.append(mode)
+                    continue
                 if made.changed:
                     forms.append(Form(mode, made))
             if len(forms) == 1:
                 raise ValueError(_nothing(self, forms[0].made))
             best, why = yield from choose(forms, context)
+            if failed:
+                why += f"; onnxruntime makes no file that runs in {text.listed(failed)}"
             return best.made, f"{why}, {calibrated}" if best.mode == "static" else why
-        if self.mode == "static" or (self.mode == "aware" and not recurrent):
-            yield Progressed(f"Quantizing, {calibrated}", 0.6)
-            return int8.static(data, x, excluded), f"static int8, {calibrated}"
         yield Progressed("Quantizing", 0.6)
-        if self.mode == "dynamic":
-            return int8.dynamic(data, convolutions=True, exclude=excluded), "dynamic int8"
-        if self.mode == "float16" or self.mode == "bfloat16":
-            return int8.stored(data, self.mode, excluded), f"weights in {self.mode}, computed with in float"
-        return int8.stored(data, "int8", excluded), "weights in int8, computed with in float"
+        if self.mode == "static" or (self.mode == "aware" and not recurrent):
+            made, how = int8.static(data, x, excluded), f"static int8, {calibrated}"
+        elif self.mode == "dynamic":
+            made, how = int8.dynamic(data, convolutions=True, exclude=excluded), "dynamic int8"
+        elif self.mode == "float16" or self.mode == "bfloat16":
+            made, how = int8.stored(data, self.mode, excluded), f"weights in {self.mode}, computed with in float"
+        else:
+            made, how = int8.stored(data, "int8", excluded), "weights in int8, computed with in float"
+        int8.check_runs(made, x, self.mode)
+        return made, how
 
     def _trained(self, stage: Stage, context: Context) -> Generator[Event, None, Stage]:
         """Train with rounded weights; the network that comes back has them."""
@@ -220,6 +230,15 @@ class Quantize:
             return found
 
         return (yield from spare(made, data, stage.network, context, again))
+
+
+def _in_floats(stage: Stage) -> Stage:
+    """The same in 32 bits: onnxruntime's quantizer knows no other floats."""
+    import torch
+
+    if stage.file is not None or precision_of(stage.network) in (torch.float32, torch.bfloat16, None):
+        return stage
+    return replace(stage, network=copied(stage.network).float())
 
 
 def _nothing(step: Quantize, done: Int8) -> str:

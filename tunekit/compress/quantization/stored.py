@@ -5,7 +5,7 @@ Any runtime can do it: what is stored is turned into floats by a node of the gra
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -87,12 +87,21 @@ def store(
                     nodes.append(helper.make_node("Cast", [f"{name}_half"], [restored], to=_FLOAT))
             node.input[place] = restored
         nodes.append(node)
-    used = {name for node in nodes for name in node.input}
+    used = {name for node in nodes for name in read_by(node)}
     kept = [tensor for tensor in graph.initializer if tensor.name in used or tensor.name not in floats]
     copies = [type(node).FromString(node.SerializeToString()) for node in nodes]
     del graph.node[:], graph.initializer[:]
     graph.node.extend(copies)
     graph.initializer.extend(kept)
+
+
+def read_by(node: Any) -> Iterator[str]:
+    """The names of all values that a node reads, those that only a graph inside it reads among them."""
+    yield from node.input
+    for attribute in node.attribute:
+        if attribute.HasField("g"):
+            for inner in attribute.g.node:
+                yield from read_by(inner)
 
 
 def _is_worth_it(tensor: TensorProto) -> bool:
