@@ -28,11 +28,42 @@ class First(nn.Module):
         return out
 
 
+class Bilinear(nn.Module):
+    """Both of its inputs are the same."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Bilinear(5, 4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.body(x, x[..., :4])
+        return out
+
+
+class Vectors(nn.Module):
+    """A matrix times a vector, then a vector times a vector: of the first example."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(16, 8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = (torch.mv(self.weight, x[0]) @ self.weight[:, 0])[None]
+        return out
+
+
 # batch 1, 7 steps, 8 features, 16 hidden; attention: projections in and out, and two products of 7 x 7
 CASES = {
     "linear": (nn.Linear(20, 30), (1, 20), 20 * 30),
     "conv": (nn.Conv2d(3, 8, 3, stride=2, padding=1, groups=1), (1, 3, 16, 16), 8 * 8 * 8 * 3 * 9),
     "depthwise": (nn.Conv1d(6, 6, 5, groups=6), (1, 6, 20), 16 * 6 * 5),
+    "transposed": (nn.ConvTranspose2d(6, 4, 4, stride=2, padding=1, groups=2), (1, 6, 7, 7), 7 * 7 * 6 * 2 * 16),
+    "conv 3d": (nn.Conv3d(2, 4, 3, dilation=2), (1, 2, 7, 7, 7), 3**3 * 4 * 2 * 27),
+    "bilinear": (Bilinear(), (1, 5), 5 * 4 * 3),
+    "vectors": (Vectors(), (1, 8), 16 * 8 + 16),
+    "projected": (First(nn.LSTM(8, 16, proj_size=4, batch_first=True)), (1, 7, 8), 7 * (4 * 16 * (8 + 4) + 16 * 4)),
+    "two layers": (First(nn.RNN(8, 16, 2, batch_first=True)), (1, 7, 8), 7 * 16 * (8 + 16 + 16 + 16)),
+    "cell": (nn.GRUCell(8, 16), (1, 8), 3 * 16 * (8 + 16)),
     "lstm": (First(nn.LSTM(8, 16, batch_first=True)), (1, 7, 8), 7 * 4 * 16 * (8 + 16)),
     "gru": (First(nn.GRU(8, 16, batch_first=True, bidirectional=True)), (1, 7, 8), 2 * 7 * 3 * 16 * (8 + 16)),
     "attention": (

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tunekit.compress.inputs import take
 from tunekit.compress.network import runner
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from torch.nn import Module
 
     from tunekit.compress.inputs import Inputs
+
+Shape: TypeAlias = Sequence[int]
 
 
 def macs(model: Module, x: Inputs) -> int:
@@ -37,10 +40,46 @@ def macs(model: Module, x: Inputs) -> int:
     """
     from torch.utils.flop_counter import FlopCounterMode
 
-    with quiet(), plain_paths(), FlopCounterMode(display=False) as counter:
+    with quiet(), plain_paths(), FlopCounterMode(display=False, custom_mapping=_uncounted()) as counter:
         runner(model)(take(x, slice(0, 1)))
     # the counter counts a multiplication and an addition as two
     return int(counter.get_total_flops()) // 2
+
+
+def _uncounted() -> dict[Any, Callable[..., int]]:
+    """What PyTorch's counter passes over: matrix times vector, vector times vector, and bilinear layers."""
+    import torch
+
+    def product(first: Shape, second: Shape, out_shape: Shape, **settings: Any) -> int:
+        return 2 * math.prod(first)
+
+    def sum_and_product(added: Shape, first: Shape, second: Shape, out_shape: Shape, **settings: Any) -> int:
+        return 2 * math.prod(first)
+
+    def trilinear(
+        first: Shape,
+        weight: Shape,
+        second: Shape,
+        expand_first: Shape,
+        expand_weight: Shape,
+        expand_second: Shape,
+        *settings: Any,
+        out_shape: Shape,
+        **named: Any,
+    ) -> int:
+        given = ((first, expand_first), (weight, expand_weight), (second, expand_second))
+        axes = zip(*(_stretched(shape, places) for shape, places in given), strict=True)
+        sizes: list[int] = [max(axis) for axis in axes]
+        return 2 * math.prod(sizes)
+
+    aten = torch.ops.aten
+    return {aten.mv: product, aten.dot: product, aten.addmv: sum_and_product, aten._trilinear: trilinear}
+
+
+def _stretched(shape: Shape, places: Shape) -> list[int]:
+    """A shape with axes of size 1 put in at some places."""
+    left = iter(shape)
+    return [1 if place in places else next(left) for place in range(len(shape) + len(places))]
 
 
 @contextmanager
