@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tunekit.compress import bundle_file, inputs
 from tunekit.compress import recipe as recipes
+from tunekit.compress.onnx_card import Card, card_of
 from tunekit.compress.onnx_file import open_runner
 from tunekit.core import text
 
@@ -146,9 +147,24 @@ class Compressed:
         """Write the bundle that `load` reads: its size on disk is the ``"bundle"`` of the metrics."""
         bundle_file.write(path, self._content)
 
-    def export(self, path: str | os.PathLike[str]) -> None:
-        """Write the ONNX file alone: its size on disk is the ``"size"`` of the metrics."""
+    def export(self, path: str | os.PathLike[str], *, card: bool = False) -> None:
+        """Write the ONNX file alone: its size on disk is the ``"size"`` of the metrics.
+
+        Parameters
+        ----------
+        path
+            Of the file.
+        card
+            Whether to write what a tool-chain for phones and microcontrollers asks about it, as JSON, beside it:
+            ``net.onnx`` gets a ``net.onnx.json``.
+        """
         bundle_file.replace(path, self._content.onnx)
+        if card:
+            bundle_file.replace(f"{os.fspath(path)}.json", self.card().to_json().encode())
+
+    def card(self) -> Card:
+        """What the ONNX file takes, gives, uses and needs, in figures."""
+        return card_of(self._content.onnx)
 
     def __repr__(self) -> str:
         """Facts only: no clock."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tunekit.compress.quiet import quiet
@@ -11,7 +12,23 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 
-def memory_bytes(data: bytes) -> int:
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What an ONNX file takes while it runs, in bytes.
+
+    Parameters
+    ----------
+    weights
+        All of them, as they are stored.
+    values
+        The most values between layers that are alive at one time.
+    """
+
+    weights: int
+    values: int
+
+
+def memory_of(data: bytes) -> Memory:
     """Return the bytes of the weights and of the most values between layers that are alive at one time.
 
     The nodes are followed in their order; a value lives from the node that makes it to the last one that reads it. A
@@ -27,15 +44,21 @@ def memory_bytes(data: bytes) -> int:
     >>> import torch
     >>> from tunekit.compress.exporter import export
     >>> net = torch.nn.Sequential(torch.nn.Linear(10, 20, bias=False), torch.nn.ReLU())
-    >>> memory_bytes(export(net, torch.zeros(2, 10)))  # 200 weights; 20 values and their 20 positive parts
-    960
+    >>> memory_of(export(net, torch.zeros(2, 10)))  # 200 weights; 20 values and their 20 positive parts
+    Memory(weights=800, values=160)
     """
     import onnx
 
     model = onnx.load_model_from_string(data)
     sizes = _sizes(model)
     weights = sum(_bytes(held.dims, held.data_type) for held in model.graph.initializer)
-    return weights + _most_alive(model, sizes)
+    return Memory(weights, _most_alive(model, sizes))
+
+
+def memory_bytes(data: bytes) -> int:
+    """Return the bytes of the weights and of the values together: see `memory_of`."""
+    memory = memory_of(data)
+    return memory.weights + memory.values
 
 
 def _sizes(model: ModelProto) -> dict[str, int]:
