@@ -48,6 +48,7 @@ TRUNKS: dict[str, list[list[Step]]] = {
     "LeNet-300-100": [
         [slim(0.84, 16), *zeros(16, 0.8, 0.9, 0.93, 0.95)],
         [slim(0.7, 10), slim(0.84, 12), *zeros(12, 0.8, 0.9, 0.93, 0.95)],
+        [slim(0.7, 10), slim(0.84, 12), *zeros(12, 0.8, 0.9), tk.Distill(16, loss="dist")],
     ],
     "LeNet-5": [
         [slim(0.8, 8), slim(0.9, 12), *zeros(12, 0.85, 0.92, 0.945, 0.96)],
