@@ -19,6 +19,7 @@ from tunekit.compress import inputs
 from tunekit.compress.bundle import load
 from tunekit.compress.compression import Compression
 from tunekit.compress.distill import Distill
+from tunekit.compress.exporter import ExportError
 from tunekit.compress.factorise import Factorise
 from tunekit.compress.fold import Fold
 from tunekit.compress.inputs import Inputs
@@ -202,6 +203,45 @@ def test_parts_joined_are_the_whole(x: Inputs, size: int) -> None:
     assert [*inputs.named(whole)] == [*inputs.named(x)]
     for one, other in zip(inputs.named(whole).values(), inputs.named(x).values(), strict=True):
         assert torch.equal(one, other)
+
+
+# What comes out
+
+
+class Said(nn.Module):
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.body, self.how = nn.Linear(12, 2), how
+
+    def forward(self, x: Tensor) -> Any:
+        out = self.body(x)
+        return {"logits": out, "hidden": x} if self.how == "a dict" else (out, x)
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("a dict", r"returns a dict of 'logits', 'hidden'; .* such as self\.model\(x\)\['logits'\]"),
+        ("a tuple", r"returns a tuple; .* such as self\.model\(x\)\[0\]"),
+    ],
+)
+def test_a_net_that_returns_more_than_one_tensor_is_refused_with_the_way_out(how: str, words: str) -> None:
+    with pytest.raises(ExportError, match=words):
+        measure(Said(how), Task((POINTS, Y), (POINTS, Y), loss=cross_entropy))
+
+
+def test_a_net_with_its_batch_size_written_in_it_is_refused_with_the_way_out() -> None:
+    class Counts(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.cell, self.head = nn.GRUCell(12, 8), nn.Linear(8, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            out: Tensor = self.head(self.cell(x, torch.zeros(len(x), 8)))
+            return out
+
+    with pytest.raises(ExportError, match=r"write x\.shape\[0\]"):
+        measure(Counts(), Task((POINTS, Y), (POINTS, Y), loss=cross_entropy))
 
 
 # Precision

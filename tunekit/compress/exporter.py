@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +82,7 @@ class Exporter:
         """
         network = _writable(copied(model).cpu())
         x = fitted(take(x, slice(0, 32)), network)
+        _check_output(network, x)
         key = _build(network, x)
         if key in self._traced:
             try:
@@ -197,6 +198,20 @@ def _writable(network: Module) -> Module:
     return network.float() if precision_of(network) == torch.bfloat16 else network
 
 
+def _check_output(network: Module, x: Inputs) -> None:
+    import torch
+
+    output: Any = runner(network)(take(x, slice(0, 2)))
+    if not isinstance(output, torch.Tensor):
+        kind = type(output).__name__
+        of = f" of {text.listed(list(output))}" if isinstance(output, Mapping) else ""
+        first = next(iter(output), 0) if of else 0
+        raise ExportError(
+            f"a network returns one tensor: {type(network).__name__} returns a {kind}{of}; give a module whose forward "
+            f"returns the part that the loss takes, such as self.model(x)[{first!r}]"
+        )
+
+
 def _checked(data: bytes, network: Module, x: Inputs) -> bytes:
     """Compare with PyTorch on batches of one and of many: some graphs are right for the size they were made with."""
     import torch
@@ -210,8 +225,13 @@ def _checked(data: bytes, network: Module, x: Inputs) -> bytes:
                 f"the ONNX file runs with any batch size, and with {text.plural(size, 'example')} it does not: "
                 f"{first_line(error)}; let the model read the batch size from its input"
             ) from error
-        same_shape = found.shape == wanted.shape
-        gap = (found.double() - wanted.double()).abs().max().item() if same_shape else float("inf")
+        if found.shape != wanted.shape:
+            raise ExportError(
+                f"the ONNX file gives the network's own outputs: on {text.plural(size, 'real example')} they have the "
+                f"shape {tuple(found.shape)} and not {tuple(wanted.shape)}; is the batch size a number in the forward "
+                "pass? len(x) becomes one: write x.shape[0]"
+            )
+        gap = (found.double() - wanted.double()).abs().max().item()
         allowed = _TOLERANCE * max(1.0, torch.nan_to_num(wanted.double()).abs().max().item())
         if not gap <= allowed:
             raise ExportError(
