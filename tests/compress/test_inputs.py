@@ -138,6 +138,26 @@ def test_every_step_works_on_several_inputs_and_comes_back(form: str, name: str,
         assert torch.equal(inputs.call(filled, x), inputs.call(row.model(), x))
 
 
+def test_whole_layers_of_a_transformer_go(tmp_path: Path) -> None:
+    class Deep(Names):
+        def __init__(self) -> None:
+            super().__init__()
+            layer = nn.TransformerEncoderLayer(16, 2, 32, batch_first=True)
+            self.body = nn.TransformerEncoder(layer, 3)
+
+    split = FORMS["a dict"][1]
+    lab = Compression(built(Deep), Task(split, split, loss=cross_entropy))
+    lab.run([Prune(0.66, granularity="blocks", of="macs", epochs=1)])
+    assert lab.trials[1].state == "complete", lab.trials[1].error
+    assert lab.trials[1].metrics["macs"] < 0.4 * lab.trials[0].metrics["macs"]
+    assert "Blocks left out: 'body.layers." in lab.notes(1)[0]
+    lab[1].save(tmp_path / "net.tunekit")
+    x = lab.task.validation.head(5)
+    assert torch.equal(load(tmp_path / "net.tunekit")(x), lab[1](x))
+    filled = load(tmp_path / "net.tunekit", model=built(Deep))
+    assert torch.equal(inputs.call(filled, x), inputs.call(lab[1].model(), x))
+
+
 def test_names_may_come_in_any_order() -> None:
     make, split = FORMS["a dict"]
     lab = Compression(built(make), Task(split, split, loss=cross_entropy))

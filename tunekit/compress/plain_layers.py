@@ -121,10 +121,12 @@ def _is_sane(name: str, value: Any) -> bool:
 def _known() -> dict[str, Callable[..., Module]]:
     from torch import nn
 
+    from tunekit.compress.absent import Absent
     from tunekit.compress.slim_attention import SlimAttention
 
-    kinds: list[Any] = [getattr(nn, name) for name in _SETTINGS if name != "SlimAttention"]
-    return {kind.__name__: kind for kind in [*kinds, SlimAttention]}
+    own: list[Any] = [Absent, SlimAttention]
+    kinds = [getattr(nn, name) for name in _SETTINGS if name not in [kind.__name__ for kind in own]]
+    return {kind.__name__: kind for kind in [*kinds, *own]}
 
 
 _CONVOLUTION = "in_channels out_channels kernel_size stride padding dilation groups bias padding_mode"
@@ -134,6 +136,7 @@ _RECURRENT = "input_size hidden_size num_layers bias batch_first dropout bidirec
 # The constructor's arguments of each kind, by which a layer is built again.
 _SETTINGS = {
     "Identity": "",
+    "Absent": "batch_first",
     "Linear": "in_features out_features bias",
     "Conv1d": _CONVOLUTION,
     "Conv2d": _CONVOLUTION,

@@ -33,27 +33,34 @@ def blocks(network: Module, x: Inputs) -> list[str]:
     >>> blocks(torch.nn.Sequential(torch.nn.Linear(2, 4), inner), torch.ones(1, 2))
     ['1']
     """
+    return list(_looked_at(network, x))
+
+
+def _looked_at(network: Module, x: Inputs) -> dict[str, bool]:
+    """The same, and whether each of them is called with more than one argument."""
     import torch
 
     same: dict[str, bool] = {}
+    takes_more: dict[str, bool] = {}
     handles = []
     containers = (torch.nn.ModuleList, torch.nn.ModuleDict)
     for name, module in network.named_modules():
         is_part = name and list(module.children()) and not isinstance(module, containers)
         if is_part and any(True for _ in module.parameters()):
 
-            def hook(module: Module, args: Any, output: Any, name: str = name) -> None:
-                alike = len(args) == 1 and isinstance(args[0], torch.Tensor) and isinstance(output, torch.Tensor)
+            def hook(module: Module, args: Any, kwargs: Any, output: Any, name: str = name) -> None:
+                alike = bool(args) and isinstance(args[0], torch.Tensor) and isinstance(output, torch.Tensor)
                 same[name] = same.get(name, True) and alike and args[0].shape == output.shape
+                takes_more[name] = takes_more.get(name, False) or len(args) > 1 or bool(kwargs)
 
-            handles.append(module.register_forward_hook(hook))
+            handles.append(module.register_forward_hook(hook, with_kwargs=True))
     try:
         with torch.no_grad():
             call(network, x)
     finally:
         for handle in handles:
             handle.remove()
-    return [name for name, alike in same.items() if alike]
+    return {name: takes_more[name] for name, alike in same.items() if alike}
 
 
 def leave_out(
@@ -84,7 +91,8 @@ def leave_out(
     ----------
     Veit, Wilber and Belongie, "Residual Networks Behave Like Ensembles of Relatively Shallow Networks", NeurIPS 2016.
     """
-    names = [name for name in blocks(network, x) if may_lose(name)]
+    takes_more = _looked_at(network, x)
+    names = [name for name in takes_more if may_lose(name)]
     if not names:
         raise ValueError(
             f"a block is a part that returns what has the shape of its input: {type(network).__name__} has none; "
@@ -94,12 +102,14 @@ def leave_out(
     while names:
         candidates = {}
         for name in names:
-            shorter = _without(current, name)
+            shorter = _without(current, name, takes_more[name])
             if _runs(shorter, x):
                 candidates[name] = shorter
         if not candidates:
             break
-        name = min(candidates, key=lambda one: loss_of(candidates[one]))
+        # more than was asked for goes only where nothing smaller is left
+        small = [name for name in candidates if cost(candidates[name], x, of) >= most] or [*candidates]
+        name = min(small, key=lambda one: loss_of(candidates[one]))
         if abs(cost(candidates[name], x, of) - most) >= abs(cost(current, x, of) - most):
             break
         current = candidates[name]
@@ -115,12 +125,15 @@ def leave_out(
     return Removal(copy.deepcopy(current) if current is network else current, (note,))
 
 
-def _without(network: Module, name: str) -> Module:
+def _without(network: Module, name: str, takes_more: bool) -> Module:
     from torch import nn
 
+    from tunekit.compress.absent import Absent
+
     shorter = copy.deepcopy(network)
-    parent, _, own = name.rpartition(".")
-    setattr(shorter.get_submodule(parent), own, nn.Identity())
+    attention: Any = getattr(shorter.get_submodule(name), "self_attn", None)
+    absent = Absent(batch_first=bool(getattr(attention, "batch_first", False)))
+    shorter.set_submodule(name, absent if takes_more else nn.Identity())
     return shorter
 
 
