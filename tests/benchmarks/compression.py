@@ -119,12 +119,14 @@ def bundle(name: str, seed: int, drop: float) -> Found:
             for bits in BITS:
                 lab.run([tk.Share(bits, epochs=8, bias_bits=max(2, bits - 1) if bits < 4 else 4)], after=number)
     base = lab.trials[0].metrics["accuracy"]
-    good = [
-        trial for trial in lab.trials if trial.state == "complete" and trial.metrics["accuracy"] >= base - drop - 1e-9
-    ]
+    good = good_enough(lab, base - drop)
     whole = state_dict_bytes(model)
     small = [trial for trial in good if whole / trial.metrics["bundle"] >= WANTED.get(name, math.inf)]
-    best = max(small, key=lambda trial: trial.metrics["accuracy"]) if small else min(good, key=_bundle)
+    best = (
+        max(small, key=lambda trial: trial.metrics["accuracy"])
+        if small
+        else min(good, key=lambda trial: trial.metrics["bundle"])
+    )
     report = lab[best.number].report
     ratio = whole / best.metrics["bundle"]
     return Found(
@@ -139,10 +141,6 @@ def bundle(name: str, seed: int, drop: float) -> Found:
     )
 
 
-def _bundle(trial: Trial) -> float:
-    return trial.metrics["bundle"]
-
-
 def deployed(name: str, seed: int, drop: float) -> Found:
     """The smallest int8 file whose validation score is at most so much below the baseline's."""
     model, task = trained(name, seed)
@@ -151,11 +149,7 @@ def deployed(name: str, seed: int, drop: float) -> Found:
     for recipe in DEPLOYED[name]:
         lab.run(recipe)
     base = lab.trials[0].metrics
-    good = [
-        trial
-        for trial in lab.trials
-        if trial.state == "complete" and trial.metrics["accuracy"] >= base["accuracy"] - drop
-    ]
+    good = good_enough(lab, base["accuracy"] - drop)
     best = min(good, key=lambda trial: trial.metrics["size"])
     report = lab[best.number].report
     ratio = base["size"] / best.metrics["size"]

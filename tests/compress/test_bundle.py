@@ -183,10 +183,7 @@ HOSTILE: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "another format": (lambda data: changed(data, format="zip"), "does not say"),
     "a later version": (lambda data: changed(data, version=2), "reads bundles of version 1.*has version 2"),
     "no input": (lambda data: changed(data, input=None), "is not complete"),
-    "a strange shape": (
-        lambda data: changed(data, input={"shape": [-1], "dtype": "float32"}),
-        "is not complete",
-    ),
+    "a strange shape": (lambda data: changed(data, input={"shape": [-1], "dtype": "float32"}), "is not complete"),
     "strange metrics": (lambda data: changed(data, metrics={"size": "1"}), "is not complete"),
     "an unknown step": (lambda data: changed(data, recipe=[{"step": "run", "code": "1"}]), "unknown step 'run'"),
     "a lost alias": (lambda data: changed(data, aliases={"a": "b"}), "weights lack 'b'"),

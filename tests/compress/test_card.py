@@ -14,6 +14,7 @@ from onnx import load_model_from_string, numpy_helper
 from tests.compress.nets import NETS, build, digits, only
 from tunekit.compress.compressed import Compressed
 from tunekit.compress.compression import Compression
+from tunekit.compress.exporter import export
 from tunekit.compress.onnx_card import End, card_of
 from tunekit.compress.quantization.quantize import Quantize
 
@@ -87,8 +88,6 @@ def test_several_inputs_are_all_there() -> None:
     class Sum(torch.nn.Module):
         def forward(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
             return left + right.float()
-
-    from tunekit.compress.exporter import export
 
     card = card_of(export(Sum(), (torch.zeros(2, 3), torch.zeros(2, 3, dtype=torch.long))))
     assert [(end.name, end.dtype) for end in card.inputs] == [("input_0", "float32"), ("input_1", "int64")]

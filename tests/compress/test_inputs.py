@@ -120,6 +120,26 @@ def test_every_form_of_data_is_measured_and_trained_with(form: str) -> None:
     assert lab[1].report.compressed.count == COUNT
 
 
+@pytest.mark.parametrize("x", [(IDS,), {"ids": IDS}, {"input": IDS}], ids=["a tuple", "a dict", "by the name of all"])
+def test_one_tensor_may_come_in_a_form_of_its_own(x: Inputs, tmp_path: Path) -> None:
+    class One(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.words, self.head = nn.Embedding(30, 16), nn.Linear(16, 2)
+
+        def forward(self, ids: Tensor | None = None, input: Tensor | None = None) -> Tensor:  # noqa: A002
+            given = ids if ids is not None else input
+            assert given is not None
+            out: Tensor = self.head(self.words(given).mean(1))
+            return out
+
+    lab = Compression(built(One), Task((x, Y), (x, Y), loss=cross_entropy))
+    lab.run([Quantize("static")])
+    assert lab.trials[1].state == "complete", lab.trials[1].error
+    lab[1].save(tmp_path / "net.tunekit")
+    assert torch.equal(load(tmp_path / "net.tunekit")(x), lab[1](x))
+
+
 @pytest.mark.parametrize("name", STEPS)
 @pytest.mark.parametrize("form", ["a tuple", "a dict"])
 def test_every_step_works_on_several_inputs_and_comes_back(form: str, name: str, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ class First(nn.Module):
 
 
 class Bilinear(nn.Module):
-    """Both of its inputs are the same."""
+    """Reads its input twice, the second time without its end."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,14 +41,15 @@ class Bilinear(nn.Module):
 
 
 class Vectors(nn.Module):
-    """A matrix times a vector, then a vector times a vector: of the first example."""
+    """A matrix times a vector, with something added and without, then a vector times a vector: of the first example."""
 
     def __init__(self) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(16, 8))
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = (torch.mv(self.weight, x[0]) @ self.weight[:, 0])[None]
+        twice = torch.addmv(torch.mv(self.weight, x[0]), self.weight, x[0])
+        out: Tensor = (twice @ self.weight[:, 0])[None]
         return out
 
 
@@ -60,7 +61,7 @@ CASES = {
     "transposed": (nn.ConvTranspose2d(6, 4, 4, stride=2, padding=1, groups=2), (1, 6, 7, 7), 7 * 7 * 6 * 2 * 16),
     "conv 3d": (nn.Conv3d(2, 4, 3, dilation=2), (1, 2, 7, 7, 7), 3**3 * 4 * 2 * 27),
     "bilinear": (Bilinear(), (1, 5), 5 * 4 * 3),
-    "vectors": (Vectors(), (1, 8), 16 * 8 + 16),
+    "vectors": (Vectors(), (1, 8), 2 * 16 * 8 + 16),
     "projected": (First(nn.LSTM(8, 16, proj_size=4, batch_first=True)), (1, 7, 8), 7 * (4 * 16 * (8 + 4) + 16 * 4)),
     "two layers": (First(nn.RNN(8, 16, 2, batch_first=True)), (1, 7, 8), 7 * 16 * (8 + 16 + 16 + 16)),
     "cell": (nn.GRUCell(8, 16), (1, 8), 3 * 16 * (8 + 16)),

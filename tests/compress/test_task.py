@@ -77,11 +77,7 @@ def test_batches_are_shuffled_by_the_generator_alone(name: str) -> None:
         ({"validation": DataLoader(TensorDataset(X[:0], Y[:0]))}, ValueError, ["validation is empty"]),
         ({"test": TensorDataset(X[:0], Y[:0])}, ValueError, ["test is empty"]),
         ({"train": (np.zeros(3), np.zeros(3))}, TypeError, ["train holds ndarray", "torch.as_tensor"]),
-        (
-            {"train": (X, Y, Y)},
-            TypeError,
-            ["(x, y)", "Tensor, Tensor, Tensor", "a tuple or a dict"],
-        ),
+        ({"train": (X, Y, Y)}, TypeError, ["(x, y)", "Tensor, Tensor, Tensor", "a tuple or a dict"]),
         ({"train": X}, TypeError, ["a Dataset, a DataLoader or a pair", "train is a Tensor"]),
         ({"train": TensorDataset(X)}, TypeError, ["a pair (x, y)", "list of Tensor"]),
         ({"validation": None}, TypeError, ["validation is a NoneType"]),

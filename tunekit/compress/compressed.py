@@ -124,10 +124,9 @@ class Compressed:
         import torch
 
         wanted = self._content.inputs
-        said = " and ".join(
-            f"{port.name}: {port}" if len(wanted) > 1 or port.name != inputs.ONLY else str(port) for port in wanted
-        )
-        if not isinstance(x, (torch.Tensor, Mapping, Sequence)) or (len(wanted) == 1 and isinstance(x, Sequence)):
+        is_one = [port.name for port in wanted] == [inputs.ONLY]
+        said = str(wanted[0]) if is_one else " and ".join(f"{port.name}: {port}" for port in wanted)
+        if not isinstance(x, (torch.Tensor, Mapping) if is_one else (torch.Tensor, Mapping, Sequence)):
             raise TypeError(f"the model takes {said}: got {type(x).__name__}; torch.as_tensor makes one")
         given = inputs.checked(x, "the batch")
         parts = inputs.named(given)
@@ -180,10 +179,7 @@ class Compressed:
 
 def _check(x: Tensor, port: Port, wanted: str) -> None:
     """Raise if a tensor is of another type than the network was trained with, or has more or fewer axes."""
-    import torch
-
-    dtype = getattr(torch, port.dtype)
-    if x.dtype != dtype:
-        raise TypeError(f"the model takes {wanted}: got {x.dtype}; convert it with x.to({dtype})")
+    if str(x.dtype).removeprefix("torch.") != port.dtype:
+        raise TypeError(f"the model takes {wanted}: got {x.dtype}; convert it with x.to(torch.{port.dtype})")
     if x.dim() != len(port.shape) + 1:
         raise ValueError(f"the model takes {wanted}: got shape {tuple(x.shape)}; one example is x[None]")

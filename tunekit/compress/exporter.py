@@ -11,7 +11,7 @@ from tunekit.compress.inputs import as_arguments, count, fitted, named, ports, r
 from tunekit.compress.macs import plain_paths
 from tunekit.compress.network import copied, precision_of, runner
 from tunekit.compress.onnx_file import first_line, open_runner, stripped
-from tunekit.compress.onnx_names import renamed
+from tunekit.compress.onnx_names import name_inputs
 from tunekit.compress.quiet import quiet
 from tunekit.core import text
 
@@ -187,12 +187,12 @@ def _with_ends(model: Any, x: Inputs) -> ModelProto:
                 f"a network takes what it is called with, {text.listed(wanted)}: as PyTorch writes it, this one takes "
                 f"{text.listed(found)}; wrap it in a module that reads all of them"
             )
-        renamed(proto, dict(zip(found, wanted, strict=True)))
+        name_inputs(proto, wanted)
     return proto
 
 
 def _writable(network: Module) -> Module:
-    """On a CPU, onnxruntime does not compute with bfloat16: the same weights as floats give the same file's worth."""
+    """On a CPU, onnxruntime does not compute with bfloat16: the file gets the same weights in 32 bits."""
     import torch
 
     return network.float() if precision_of(network) == torch.bfloat16 else network

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from tunekit.compress.onnx_memory import memory_of
+from tunekit.compress.onnx_memory import bytes_of, memory_of
 from tunekit.core import text
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def card_of(data: bytes) -> Card:
     used = Counter(f"{node.domain}.{node.op_type}" if node.domain else node.op_type for node in model.graph.node)
     weights: Counter[str] = Counter()
     for held in model.graph.initializer:
-        weights[_kind(held.data_type)] += len(held.raw_data) or len(onnx.numpy_helper.to_array(held).tobytes())
+        weights[_kind(held.data_type)] += bytes_of(held.dims, held.data_type)
     return Card(
         len(data),
         next((opset.version for opset in model.opset_import if not opset.domain), 0),

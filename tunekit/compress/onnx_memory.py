@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +52,7 @@ def memory_of(data: bytes) -> Memory:
 
     model = onnx.load_model_from_string(data)
     sizes = _sizes(model)
-    weights = sum(_bytes(held.dims, held.data_type) for held in model.graph.initializer)
+    weights = sum(bytes_of(held.dims, held.data_type) for held in model.graph.initializer)
     return Memory(weights, _most_alive(model, sizes))
 
 
@@ -85,10 +86,11 @@ def _sizes(model: ModelProto) -> dict[str, int]:
 def _value_bytes(value: Any) -> int:
     kind = value.type.tensor_type
     dims = [dim.dim_value for dim in kind.shape.dim]
-    return _bytes(dims, kind.elem_type)
+    return bytes_of(dims, kind.elem_type)
 
 
-def _bytes(dims: Any, kind: int) -> int:
+def bytes_of(dims: Sequence[int], kind: int) -> int:
+    """The bytes of a tensor of such a shape and of a type by ONNX's number for it."""
     import onnx
 
     return math.prod(dims) * onnx.helper.tensor_dtype_to_np_dtype(kind).itemsize if kind else 0

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
-
-from tunekit.compress.inputs import ONLY
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -17,9 +15,7 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 def shortened(model: ModelProto) -> None:
-    """Rename the values between the layers in place; weights keep theirs, and so do several inputs.
-
-    A single input becomes ``input``, the output ``output``.
+    """Rename the values between the layers in place; weights and inputs keep theirs, the output becomes ``output``.
 
     Examples
     --------
@@ -29,12 +25,10 @@ def shortened(model: ModelProto) -> None:
     >>> model = helper.make_model(helper.make_graph(nodes, "graph", ends[:1], ends[1:]))
     >>> shortened(model)
     >>> [(*node.input, *node.output) for node in model.graph.node]
-    [('input', '0'), ('0', 'output')]
+    [('x', '0'), ('0', 'output')]
     """
     graph = model.graph
-    given = [value.name for value in graph.input]
-    ends = {name: name if len(given) > 1 else ONLY for name in given}
-    ends |= {value.name: "output" for value in graph.output}
+    ends = {value.name: value.name for value in graph.input} | {value.name: "output" for value in graph.output}
     weights = [tensor.name for tensor in graph.initializer if tensor.name not in ends]
     kept = {name for name in weights if not _MADE_UP.match(name)}
     names = dict(ends)
@@ -44,12 +38,30 @@ def shortened(model: ModelProto) -> None:
     for name in (*weights, *_made_in(graph)):
         if name and name not in names and name not in kept:
             names[name] = next(short)
-    renamed(model, names)
+    _rename(graph, names)
 
 
-def renamed(model: ModelProto, names: Mapping[str, str]) -> None:
-    """Give values and weights other names, in place; those without a new one keep theirs."""
-    _rename(model.graph, names)
+def name_inputs(model: ModelProto, wanted: Sequence[str]) -> None:
+    """Call the inputs of a graph so, in their order, in place; a value between the layers of that name gets another.
+
+    Where a weight has that very name, everything is left as it is.
+
+    Examples
+    --------
+    >>> from onnx import helper
+    >>> ends = [helper.make_tensor_value_info(name, 1, ["batch"]) for name in ("x", "y")]
+    >>> nodes = [helper.make_node(*kind) for kind in (("Relu", ["x"], ["ids"]), ("Abs", ["ids"], ["y"]))]
+    >>> model = helper.make_model(helper.make_graph(nodes, "graph", ends[:1], ends[1:]))
+    >>> name_inputs(model, ["ids"])
+    >>> [(*node.input, *node.output) for node in model.graph.node]
+    [('ids', 'ids_'), ('ids_', 'y')]
+    """
+    graph = model.graph
+    if {tensor.name for tensor in graph.initializer} & set(wanted):
+        return
+    names = dict(zip((value.name for value in graph.input), wanted, strict=True))
+    names |= {name: f"{name}_" for name in _made_in(graph) if name in wanted and name not in names}
+    _rename(graph, names)
 
 
 def _counted() -> Iterator[str]:
@@ -68,12 +80,13 @@ def _counted() -> Iterator[str]:
 def _made_in(graph: Any) -> Iterator[str]:
     for node in graph.node:
         yield from node.output
-        for inner in _graphs_of(node):
+        for inner in graphs_of(node):
             yield from (value.name for value in (*inner.input, *inner.initializer))
             yield from _made_in(inner)
 
 
-def _graphs_of(node: Any) -> Iterator[Any]:
+def graphs_of(node: Any) -> Iterator[Any]:
+    """The graphs inside a node, such as the body of a loop."""
     for attribute in node.attribute:
         if attribute.HasField("g"):
             yield attribute.g
@@ -85,5 +98,5 @@ def _rename(graph: Any, names: Mapping[str, str]) -> None:
     for node in graph.node:
         for ends in (node.input, node.output):
             ends[:] = [names.get(name, name) for name in ends]
-        for inner in _graphs_of(node):
+        for inner in graphs_of(node):
             _rename(inner, names)

@@ -124,9 +124,8 @@ def _known() -> dict[str, Callable[..., Module]]:
     from tunekit.compress.absent import Absent
     from tunekit.compress.slim_attention import SlimAttention
 
-    own: list[Any] = [Absent, SlimAttention]
-    kinds = [getattr(nn, name) for name in _SETTINGS if name not in [kind.__name__ for kind in own]]
-    return {kind.__name__: kind for kind in [*kinds, *own]}
+    own = {"Absent": Absent, "SlimAttention": SlimAttention}
+    return {name: own.get(name) or getattr(nn, name) for name in _SETTINGS}
 
 
 _CONVOLUTION = "in_channels out_channels kernel_size stride padding dilation groups bias padding_mode"

@@ -42,8 +42,6 @@ class StepConformance(ABC):
         Steps that the recipe has before this one.
     refused
         What the step says where it cannot be done to this model; None where it can.
-    again
-        Whether the recipe is run a second time, to see that the same seed gives the same.
 
     Examples
     --------
@@ -67,7 +65,6 @@ class StepConformance(ABC):
 
     before: ClassVar[Sequence[Step]] = ()
     refused: ClassVar[str | None] = None
-    again: ClassVar[bool] = True
 
     @abstractmethod
     def make(self) -> Step:
@@ -103,7 +100,7 @@ class StepConformance(ABC):
 
     def test_the_same_seed_gives_the_same(self) -> None:
         """Figures and outputs, but for the clock."""
-        if self.refused is None and self.again:
+        if self.refused is None:
             other = self._run().lab
             assert other is not None
             assert _facts(other) == _facts(self._lab())

@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
 
-    from tunekit.compress.fused import leave_fused_path
-from tunekit.compress.inputs import Inputs
+    from tunekit.compress.inputs import Inputs
 
 # How near to the amount is near enough, as a share of the original.
 TOLERANCE = 0.01

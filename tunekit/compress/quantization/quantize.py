@@ -178,11 +178,11 @@ class Quantize:
                     continue
                 if made.changed:
                     forms.append(Form(mode, made))
+            missing = f"; onnxruntime makes no file that runs as {text.listed(failed)}" if failed else ""
             if len(forms) == 1:
-                raise ValueError(_nothing(self, forms[0].made))
+                raise ValueError(_nothing(self, forms[0].made) + missing)
             best, why = yield from choose(forms, context)
-            if failed:
-                why += f"; onnxruntime makes no file that runs in {text.listed(failed)}"
+            why += missing
             return best.made, f"{why}, {calibrated}" if best.mode == "static" else why
         yield Progressed("Quantizing", 0.6)
         if self.mode == "static" or (self.mode == "aware" and not recurrent):

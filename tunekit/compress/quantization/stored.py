@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from tunekit.compress.onnx_names import graphs_of
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from onnx import ModelProto, TensorProto
@@ -87,7 +89,7 @@ def store(
                     nodes.append(helper.make_node("Cast", [f"{name}_half"], [restored], to=_FLOAT))
             node.input[place] = restored
         nodes.append(node)
-    used = {name for node in nodes for name in read_by(node)}
+    used = {name for node in nodes for name in _read_by(node)}
     kept = [tensor for tensor in graph.initializer if tensor.name in used or tensor.name not in floats]
     copies = [type(node).FromString(node.SerializeToString()) for node in nodes]
     del graph.node[:], graph.initializer[:]
@@ -95,13 +97,12 @@ def store(
     graph.initializer.extend(kept)
 
 
-def read_by(node: Any) -> Iterator[str]:
+def _read_by(node: Any) -> Iterator[str]:
     """The names of all values that a node reads, those that only a graph inside it reads among them."""
     yield from node.input
-    for attribute in node.attribute:
-        if attribute.HasField("g"):
-            for inner in attribute.g.node:
-                yield from read_by(inner)
+    for graph in graphs_of(node):
+        for inner in graph.node:
+            yield from _read_by(inner)
 
 
 def _is_worth_it(tensor: TensorProto) -> bool:
