@@ -37,13 +37,14 @@ def test_ends_operators_and_memory(name: str) -> None:
         assert card.inputs == (End("input", ("batch", 1, 14, 14), "float32"),)
         assert [end.name for end in card.outputs] == ["output"]
         assert card.file_bytes == metrics["size"]
-        assert sum(card.weight_bytes.values()) + card.peak_activation_bytes == metrics["memory"]
+        assert sum(card.weight_bytes.values()) + card.peak_activation_bytes <= metrics["memory"]
     assert lab[0].card().scales == ()
     assert {scale.dtype for scale in lab[1].card().scales} == {"int8"}
 
 
-def test_the_scales_of_a_static_file_turn_its_weights_back(tmp_path: Path) -> None:
-    lab, row = compressed("conv", "static")
+@pytest.mark.parametrize(("mode", "ending"), [("static", "_quantized"), ("weights", "_whole")])
+def test_the_scales_of_a_file_turn_its_weights_back(mode: str, ending: str, tmp_path: Path) -> None:
+    lab, row = compressed("conv", mode)
     path = tmp_path / "net.onnx"
     row.export(path, card=True)
     card = row.card()
@@ -51,9 +52,9 @@ def test_the_scales_of_a_static_file_turn_its_weights_back(tmp_path: Path) -> No
     lab[0].export(tmp_path / "float.onnx")
     floats = weights_of((tmp_path / "float.onnx").read_bytes())
     stored = [scale for scale in card.scales if scale.name in whole]
-    assert {"0.weight", "4.weight", "9.weight"} <= {scale.name.removesuffix("_quantized") for scale in stored}
+    assert {"0.weight", "4.weight", "9.weight"} <= {scale.name.removesuffix(ending) for scale in stored}
     for scale in stored:
-        numbers, expected = whole[scale.name], floats[scale.name.removesuffix("_quantized")]
+        numbers, expected = whole[scale.name], floats[scale.name.removesuffix(ending)]
         shape = [-1 if place == scale.axis else 1 for place in range(numbers.ndim)]
         value = (numbers.astype(np.float64) - np.reshape(scale.zero_point, shape)) * np.reshape(scale.scale, shape)
         assert (abs(value - expected) <= 0.51 * np.reshape(scale.scale, shape)).all()

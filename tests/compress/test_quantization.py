@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
 from onnx import numpy_helper
@@ -98,6 +99,23 @@ def test_weights_of_each_output_have_a_scale_of_their_own() -> None:
         expected = layer(x)
     missed = ((found - expected).abs().amax(0) / layer.weight.detach().abs().amax(1)).numpy()
     assert float(missed.max()) < 0.2
+
+
+@pytest.mark.parametrize("kind", ["int8", "float16", "bfloat16"])
+@pytest.mark.parametrize("net", ["conv", "lstm", "encoder"])
+def test_what_is_stored_is_turned_into_floats_when_the_file_is_loaded(net: str, kind: Any, tmp_path: Path) -> None:
+    """What is left to compute for each batch is what the float file computes: so it takes as long."""
+    model, task = (encoder(), words()) if net == "encoder" else (build(net), digits())
+    data = export(model, only(task.validation.head(8)))
+
+    def computed(file: bytes) -> list[str]:
+        options = onnxruntime.SessionOptions()
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+        options.optimized_model_filepath = str(tmp_path / "loaded.onnx")
+        onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+        return sorted(node.op_type for node in onnx.load(tmp_path / "loaded.onnx").graph.node)
+
+    assert computed(int8.stored(data, kind).file) == computed(data)
 
 
 class TestExclude:

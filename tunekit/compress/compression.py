@@ -43,6 +43,9 @@ class Compression(Job):
         Its data, loss and metric.
     seed
         A whole number from 0: with the same one, all figures but the latencies are the same.
+    compiled
+        Whether every row is timed with ``torch.compile``, too; the first time that takes up to a minute a row. Where it
+        does not work for a row, a sentence says why.
 
     Raises
     ------
@@ -63,7 +66,7 @@ class Compression(Job):
     ['original', 'Prune(0.5)']
     """
 
-    def __init__(self, model: Module, task: Task, *, seed: int = 0) -> None:
+    def __init__(self, model: Module, task: Task, *, seed: int = 0, compiled: bool = False) -> None:
         given: Any = task
         if not isinstance(given, Task):
             raise TypeError(
@@ -78,7 +81,7 @@ class Compression(Job):
         self._original = on_device(copied(model), task)
         with seeds.seeded(0):
             sample = fitted(task.validation.head(32), self._original)
-        self._shop = Workshop(task, self.seed, sample)
+        self._shop = Workshop(task, self.seed, sample, compiled=compiled)
         self._plan: list[Step] = []
         self._numbers: list[int] = []
         self._reports: dict[int, Report] = {}
@@ -202,7 +205,7 @@ class Compression(Job):
 
     def notes(self, number: int) -> tuple[str, ...]:
         """What the steps up to a row have to say about what they did."""
-        return self._shop.made[number].stage.notes if number in self._shop.made else ()
+        return self._shop.notes(number)
 
     # What a view reads
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tunekit.compress.latency import Latency
 from tunekit.compress.measure import BATCHES, RUNTIMES
-from tunekit.compress.table import RUNTIME_NAMES, Row, counts, milliseconds, quartiles, scale
+from tunekit.compress.table import Row, counts, milliseconds, quartiles, runtimes, scale
 from tunekit.core import text
 
 _TABLE = (
@@ -41,7 +41,7 @@ def as_html(table: Sequence[Row], facts: Sequence[str] = (), timed: Sequence[str
     """
     if not table:
         return "<p>No rows yet.</p>"
-    body = "".join(_row(row, scale(table)[1]) for row in table)
+    body = "".join(_row(row, runtimes(table), scale(table)[1]) for row in table)
     words = "".join(f"<li>{html.escape(fact)}</li>" for fact in facts)
     words += "".join(f"<li>{_clock(html.escape(one))}</li>" for one in timed)
     return (
@@ -58,27 +58,27 @@ def _header(table: Sequence[Row]) -> str:
         f'<th scope="col" rowspan="2" style="{_CELL};{_LINE};vertical-align:bottom{side}">{html.escape(name)}</th>'
         for name, side in plain
     )
+    timed = runtimes(table)
     first += "".join(
-        f'<th scope="colgroup" colspan="{len(BATCHES)}" style="{_CELL};text-align:center">'
-        f"{RUNTIME_NAMES[runtime]}, ms</th>"
-        for runtime in RUNTIMES
+        f'<th scope="colgroup" colspan="{len(BATCHES)}" style="{_CELL};text-align:center">{RUNTIMES[runtime]}, ms</th>'
+        for runtime in timed
     )
-    second = "".join(f'<th scope="col" style="{_CELL};{_LINE}">batch {size}</th>' for _ in RUNTIMES for size in BATCHES)
+    second = "".join(f'<th scope="col" style="{_CELL};{_LINE}">batch {size}</th>' for _ in timed for size in BATCHES)
     return f"<tr>{first}</tr><tr>{second}</tr>"
 
 
-def _row(row: Row, unit: float) -> str:
+def _row(row: Row, timed: Sequence[str], unit: float) -> str:
     weight = ";font-weight:600" if row.is_best and row.number else ""
     step = row.step + (" (best)" if row.is_best and row.number else "")
     start = f"{_cell(str(row.number), '')}{_cell(html.escape(step), weight + _LEFT + _STEP)}"
     if row.score is None:
         reason = f"{row.state}: {row.reason}" if row.reason else row.state
-        span = 5 + len(RUNTIMES) * len(BATCHES)
+        span = 5 + len(timed) * len(BATCHES)
         return f'<tr>{start}<td colspan="{span}" style="{_CELL}{_LEFT}">{html.escape(reason)}</td></tr>'
     sizes = [text.number(size / unit) for size in (row.size, row.bundle)]
     shown = [str(row.score), *sizes, counts(row), text.counted(row.macs)]
     cells = "".join(_cell(html.escape(one), "") for one in shown)
-    for runtime in RUNTIMES:
+    for runtime in timed:
         for size in BATCHES:
             time = row.latencies.get((runtime, size))
             cells += _cell("–" if time is None else _clock(_with_quartiles(time)), "")

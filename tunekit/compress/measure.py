@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from tunekit.compress import latency as latencies
+from tunekit.compress.compiled import compile_for
 from tunekit.compress.exporter import export
-from tunekit.compress.inputs import placed, repeated
+from tunekit.compress.inputs import repeated
 from tunekit.compress.latency import Latency
 from tunekit.compress.macs import macs
-from tunekit.compress.network import copied, counts, precision_of, runner
+from tunekit.compress.network import copied, counts, on, runner
 from tunekit.compress.onnx_file import open_runner
 from tunekit.compress.score import Score
 from tunekit.compress.task import last
@@ -21,10 +22,11 @@ if TYPE_CHECKING:
     from torch.nn import Module
 
     from tunekit.compress.inputs import Inputs
-    from tunekit.compress.task import Runner, Task
+    from tunekit.compress.task import Task
 
 BATCHES = (1, 32)
-RUNTIMES = ("eager", "onnxruntime")
+# A runtime by the name that its figures have, and as its users call it.
+RUNTIMES = {"eager": "PyTorch", "compiled": "torch.compile", "onnxruntime": "onnxruntime"}
 Cell = tuple[str, int]
 
 
@@ -43,7 +45,8 @@ class Measurement:
     metric, score
         The metric's name, and its value on the validation split with its 95 % interval.
     latencies
-        By runtime (``"eager"`` is PyTorch) and batch size: seconds for one batch on this machine's CPU.
+        By runtime (``"eager"``: PyTorch, ``"compiled"``: ``torch.compile``, ``"onnxruntime"``) and batch size: seconds
+        for one batch on this machine's CPU.
 
     Examples
     --------
@@ -83,7 +86,7 @@ class Measurement:
         return facts | latency_metrics(self.latencies)
 
 
-def measure(model: Module, task: Task, *, latency: bool = True) -> Measurement:
+def measure(model: Module, task: Task, *, latency: bool = True, compiled: bool = False) -> Measurement:
     """Measure a model as it is; it is copied first and never changed.
 
     Parameters
@@ -94,9 +97,13 @@ def measure(model: Module, task: Task, *, latency: bool = True) -> Measurement:
         Its data and metric; the validation split is used, the test split is not.
     latency
         Whether to time it, about 0.15 s for each runtime and batch size.
+    compiled
+        Whether to time it with ``torch.compile``, too, which first takes half a minute or so to compile.
 
     Raises
     ------
+    CompileError
+        If it is to be compiled, and that does not work for this model on this machine.
     ExportError
         If the model cannot be written as an ONNX file that does the same.
 
@@ -118,7 +125,10 @@ def measure(model: Module, task: Task, *, latency: bool = True) -> Measurement:
         facts = facts_of(network, data, task, task.score(answers), x)
         if not latency:
             return facts
-        times = latencies.finish(latencies.compare(timed_calls(network, data, x)))
+        calls = timed_calls(network, data, x)
+        if compiled:
+            calls |= compiled_calls(network, x)
+        times = latencies.finish(latencies.compare(calls))
     return replace(facts, latencies=times)
 
 
@@ -136,13 +146,25 @@ def on_device(network: Module, task: Task) -> Module:
 
 def timed_calls(network: Module | None, data: bytes, x: Inputs) -> dict[Cell, Callable[[], Any]]:
     """What is timed for one model: each runtime with each batch size, on the CPU; no network, no eager cells."""
-    import torch
+    run = open_runner(data)
+    calls: dict[Cell, Callable[[], Any]] = {("onnxruntime", size): run.on(batch) for size, batch in _batches(x).items()}
+    if network is None:
+        return calls
+    own = copied(network).cpu()
+    return {("eager", size): on(own, batch) for size, batch in _batches(x).items()} | calls
 
-    runners: dict[str, Runner] = {} if network is None else {"eager": runner(copied(network).cpu())}
-    runners["onnxruntime"] = open_runner(data)
-    own = placed(x, torch.device("cpu"), None if network is None else precision_of(network))
-    batches = {size: repeated(own, size) for size in BATCHES}
-    return {(runtime, size): _call(run, batch) for runtime, run in runners.items() for size, batch in batches.items()}
+
+def compiled_calls(network: Module, x: Inputs) -> dict[Cell, Callable[[], Any]]:
+    """What is timed for a network that PyTorch compiles for this CPU.
+
+    Raises
+    ------
+    CompileError
+        If that does not work.
+    """
+    batches = _batches(x)
+    faster = compile_for(copied(network).cpu(), list(batches.values()))
+    return {("compiled", size): on(faster, batch) for size, batch in batches.items()}
 
 
 def latency_metrics(times: Mapping[Cell, Latency]) -> dict[str, float]:
@@ -154,5 +176,5 @@ def latency_metrics(times: Mapping[Cell, Latency]) -> dict[str, float]:
     return flat
 
 
-def _call(run: Runner, batch: Inputs) -> Callable[[], Any]:
-    return lambda: run(batch)
+def _batches(x: Inputs) -> dict[int, Inputs]:
+    return {size: repeated(x, size) for size in BATCHES}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -169,6 +170,30 @@ def runner(model: Module) -> Runner:
 
     def run(x: Inputs) -> Tensor:
         arguments, keywords = as_arguments(placed(x, device, precision))
+        with torch.inference_mode():
+            output: Tensor = model(*arguments, **keywords)
+        return output
+
+    return run
+
+
+def on(model: Module, x: Inputs) -> Callable[[], Tensor]:
+    """Return what runs this one batch through a network of our own each time it is called, and nothing else.
+
+    Examples
+    --------
+    >>> import torch
+    >>> on(torch.nn.Linear(2, 3), torch.zeros(5, 2))().shape
+    torch.Size([5, 3])
+    """
+    import torch
+
+    from tunekit.compress.inputs import as_arguments, fitted
+
+    model.eval()
+    arguments, keywords = as_arguments(fitted(x, model))
+
+    def run() -> Tensor:
         with torch.inference_mode():
             output: Tensor = model(*arguments, **keywords)
         return output

@@ -161,8 +161,21 @@ def _scales(model: ModelProto) -> list[Scale]:
     from onnx import numpy_helper
 
     held = {tensor.name: tensor for tensor in model.graph.initializer}
+    cast = {node.output[0]: node.input[0] for node in model.graph.node if node.op_type == "Cast"}
     found: dict[str, Scale] = {}
     for node in model.graph.node:
+        if node.op_type == "Mul" and cast.get(node.input[0]) in held and node.input[1] in held:
+            stored = held[cast[node.input[0]]]
+            scale = numpy_helper.to_array(held[node.input[1]])
+            along = [place for place, size in enumerate(scale.shape) if size > 1]
+            found[stored.name] = Scale(
+                stored.name,
+                _kind(stored.data_type),
+                tuple(map(float, scale.reshape(-1))),
+                (0,),
+                along[0] if along else None,
+            )
+            continue
         is_value = node.op_type == "QuantizeLinear"
         is_weight = node.op_type == "DequantizeLinear" and node.input[0] in held
         if not (is_value or is_weight) or node.input[1] not in held or node.input[0] in found:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tunekit.compress.inputs import named
@@ -12,10 +12,10 @@ from tunekit.core import text
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from onnx import ModelProto
+    from onnxruntime import InferenceSession
     from torch import Tensor
 
     from tunekit.compress.inputs import Inputs
-    from tunekit.compress.task import Runner
 
 # Floating point, by onnxruntime's name for it and by PyTorch's.
 _FLOATS = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(double)": "float64"}
@@ -53,8 +53,36 @@ def stripped(model: ModelProto) -> bytes:
     return data
 
 
-def open_runner(data: bytes, threads: int | None = None) -> Runner:
-    """Return the function that runs batches through an ONNX file in onnxruntime.
+class OnnxRunner:
+    """Runs batches through an ONNX file in onnxruntime.
+
+    Parameters
+    ----------
+    session
+        Onnxruntime's, with one output.
+    precisions
+        For each name that the file takes the precision of its floating point; None where it has none.
+    """
+
+    def __init__(self, session: InferenceSession, precisions: Mapping[str, str | None]) -> None:
+        self._session = session
+        self._precisions = precisions
+
+    def __call__(self, x: Inputs) -> Tensor:
+        """The output for a batch."""
+        import torch
+
+        (output,) = self._session.run(None, as_feeds(x, self._precisions))
+        return torch.from_numpy(output)
+
+    def on(self, x: Inputs) -> Callable[[], Any]:
+        """What runs this one batch each time it is called, and nothing else: to be timed."""
+        run, feeds = self._session.run, as_feeds(x, self._precisions)
+        return lambda: run(None, feeds)
+
+
+def open_runner(data: bytes, threads: int | None = None) -> OnnxRunner:
+    """Open an ONNX file in onnxruntime.
 
     Parameters
     ----------
@@ -82,13 +110,7 @@ def open_runner(data: bytes, threads: int | None = None) -> Runner:
         session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own classes derive from Exception alone
         raise ValueError(f"onnxruntime runs a complete ONNX file: this one it refuses ({first_line(error)})") from error
-    precisions = {given.name: _FLOATS.get(given.type) for given in session.get_inputs()}
-
-    def run(x: Inputs) -> Tensor:
-        (output,) = session.run(None, as_feeds(x, precisions))
-        return torch.from_numpy(output)
-
-    return run
+    return OnnxRunner(session, {given.name: _FLOATS.get(given.type) for given in session.get_inputs()})
 
 
 def inputs_of(model: ModelProto) -> dict[str, str | None]:

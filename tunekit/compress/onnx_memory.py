@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tunekit.compress.onnx_names import graphs_of, read_by
 from tunekit.compress.quiet import quiet
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ class Memory:
     Parameters
     ----------
     weights
-        All of them, as they are stored.
+        All of them, as they are computed with.
     values
         The most values between layers that are alive at one time.
     """
@@ -32,8 +33,10 @@ class Memory:
 def memory_of(data: bytes) -> Memory:
     """Return the bytes of the weights and of the most values between layers that are alive at one time.
 
-    The nodes are followed in their order; a value lives from the node that makes it to the last one that reads it. A
-    runtime that computes in place, or fuses nodes, needs less; what it needs beside the values is not counted.
+    The nodes are followed in their order; a value lives from the node that makes it to the last one that reads it. What
+    is computed from stored weights alone, as the floats of weights stored in int8, is a weight itself: it is computed
+    once, when the file is loaded. A runtime that computes in place, or fuses nodes, needs less; what it needs beside
+    the values is not counted.
 
     Parameters
     ----------
@@ -52,8 +55,9 @@ def memory_of(data: bytes) -> Memory:
 
     model = onnx.load_model_from_string(data)
     sizes = _sizes(model)
-    weights = sum(bytes_of(held.dims, held.data_type) for held in model.graph.initializer)
-    return Memory(weights, _most_alive(model, sizes))
+    sizes |= {held.name: bytes_of(held.dims, held.data_type) for held in model.graph.initializer}
+    weights, nodes = _weights(model)
+    return Memory(sum(sizes.get(name, 0) for name in weights), _most_alive(model, nodes, sizes))
 
 
 def memory_bytes(data: bytes) -> int:
@@ -96,8 +100,20 @@ def bytes_of(dims: Sequence[int], kind: int) -> int:
     return math.prod(dims) * onnx.helper.tensor_dtype_to_np_dtype(kind).itemsize if kind else 0
 
 
-def _most_alive(model: ModelProto, sizes: dict[str, int]) -> int:
-    nodes = list(model.graph.node)
+def _weights(model: ModelProto) -> tuple[set[str], list[Any]]:
+    """The names of what is there before an input comes, and the nodes that compute after that."""
+    constant = {held.name for held in model.graph.initializer}
+    nodes = []
+    for node in model.graph.node:
+        if node.input and not any(graphs_of(node)) and all(name in constant for name in node.input if name):
+            constant.update(node.output)
+        else:
+            nodes.append(node)
+    read = {name for node in nodes for name in read_by(node)} | {value.name for value in model.graph.output}
+    return constant & read, nodes
+
+
+def _most_alive(model: ModelProto, nodes: Sequence[Any], sizes: dict[str, int]) -> int:
     last = {name: place for place, node in enumerate(nodes) for name in node.input}
     last |= {value.name: len(nodes) for value in model.graph.output}
     alive = {value.name for value in model.graph.input}

@@ -92,6 +92,14 @@ def graphs_of(node: Any) -> Iterator[Any]:
             yield attribute.g
 
 
+def read_by(node: Any) -> Iterator[str]:
+    """The names of all values that a node reads, those that only a graph inside it reads among them."""
+    yield from node.input
+    for graph in graphs_of(node):
+        for inner in graph.node:
+            yield from read_by(inner)
+
+
 def _rename(graph: Any, names: Mapping[str, str]) -> None:
     for value in (*graph.input, *graph.output, *graph.initializer):
         value.name = names.get(value.name, value.name)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tunekit.compress.choice import RULE
-from tunekit.compress.table import RUNTIME_NAMES
+from tunekit.compress.measure import RUNTIMES
 from tunekit.core import text
 
 if TYPE_CHECKING:
@@ -133,11 +133,11 @@ def _measured(rows: Sequence[Row]) -> list[str]:
         fastest = min(times, key=lambda runtime: times[runtime].median)
         speed = _speed(baseline.median, times[fastest].median)
         said.append(
-            f"Row {best.number} with {what}: fastest in {RUNTIME_NAMES[fastest]}, "
+            f"Row {best.number} with {what}: fastest in {RUNTIMES[fastest]}, "
             f"{text.latency(times[fastest].median)}; {speed} than the original in onnxruntime, "
             f"{text.latency(baseline.median)}."
             if speed != "as fast"
-            else f"Row {best.number} with {what}: fastest in {RUNTIME_NAMES[fastest]}, "
+            else f"Row {best.number} with {what}: fastest in {RUNTIMES[fastest]}, "
             f"{text.latency(times[fastest].median)}; as fast as the original in onnxruntime."
         )
     return [*said, "Latencies are medians for one batch on this CPU; all rows were timed in turn, in one run."]

@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from tunekit.compress.compression import Compression
     from tunekit.core.trial import Trial
 
-# A runtime as its users call it.
-RUNTIME_NAMES = {"eager": "PyTorch", "onnxruntime": "onnxruntime"}
-
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -148,7 +145,8 @@ def as_text(table: Sequence[Row], *, clock: bool = True) -> str:
     header = _header(table, clock)
     lines = [[name.rpartition("\n")[0] for name in header]] if clock else []
     lines.append([name.rpartition("\n")[2] for name in header])
-    lines += [_texts(row, clock, scale(table)[1]) for row in table]
+    timed = runtimes(table) if clock else []
+    lines += [_texts(row, timed, scale(table)[1]) for row in table]
     widths = [max(len(line[place]) for line in lines if len(line) > place) for place in range(len(lines[0]))]
     left = 1  # the step stands at the left, all numbers at the right
     written = []
@@ -162,16 +160,16 @@ def as_text(table: Sequence[Row], *, clock: bool = True) -> str:
 
 
 def _header(table: Sequence[Row], clock: bool) -> list[str]:
-    times = [f"{RUNTIME_NAMES[runtime]}\nbatch {size}, ms" for runtime, size in _cells()]
+    times = [f"{RUNTIMES[runtime]}\nbatch {size}, ms" for runtime in runtimes(table) for size in BATCHES]
     unit = scale(table)[0]
     sizes = [f"ONNX, {unit}", f"bundle, {unit}"]
     return ["row", "step", table[0].metric, *sizes, "non-zeros", "MACs", *(times if clock else [])]
 
 
-def _texts(row: Row, clock: bool, unit: float) -> list[str]:
+def _texts(row: Row, timed: Sequence[str], unit: float) -> list[str]:
     if row.score is None:
         return [str(row.number), row.step, f"{row.state}: {row.reason}" if row.reason else row.state]
-    times = [milliseconds(row.latencies.get(cell)) for cell in _cells()] if clock else []
+    times = [milliseconds(row.latencies.get((runtime, size))) for runtime in timed for size in BATCHES]
     return [
         str(row.number),
         row.step + (" (best)" if row.is_best and row.number else ""),
@@ -184,8 +182,10 @@ def _texts(row: Row, clock: bool, unit: float) -> list[str]:
     ]
 
 
-def _cells() -> list[Cell]:
-    return [(runtime, size) for runtime in RUNTIMES for size in BATCHES]
+def runtimes(table: Sequence[Row]) -> list[str]:
+    """The runtimes that have a column: all but those that only some ask for, and nobody did."""
+    timed = {runtime for row in table for runtime, _ in row.latencies}
+    return [runtime for runtime in RUNTIMES if runtime != "compiled" or runtime in timed]
 
 
 def counts(row: Row) -> str:

@@ -11,9 +11,10 @@ from tunekit.compress import bundle_file
 from tunekit.compress import latency as latencies
 from tunekit.compress import recipe as recipes
 from tunekit.compress.bundle_file import Bundle
+from tunekit.compress.compiled import CompileError
 from tunekit.compress.exporter import Exporter
 from tunekit.compress.inputs import ports
-from tunekit.compress.measure import facts_of, latency_metrics, timed_calls
+from tunekit.compress.measure import compiled_calls, facts_of, latency_metrics, timed_calls
 from tunekit.compress.network import norm_epsilons, runner
 from tunekit.compress.onnx_file import open_runner
 from tunekit.compress.onnx_memory import memory_bytes
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from torch.nn import Module
 
     from tunekit.compress.inputs import Inputs
+    from tunekit.compress.measure import Cell
     from tunekit.compress.recipe import Step
     from tunekit.compress.task import Answers, Runner, Task
 
@@ -56,15 +58,20 @@ class Workshop:
         What all randomness comes from, 0 or more.
     sample
         Real inputs of up to 32 examples, to write and to time files with.
+    compiled
+        Whether rows are timed with ``torch.compile``, too.
     """
 
-    def __init__(self, task: Task, seed: int, sample: Inputs) -> None:
+    def __init__(self, task: Task, seed: int, sample: Inputs, *, compiled: bool = False) -> None:
         self.task = task
         self.seed = seed
         self.sample = sample
         self.made: dict[int, Made] = {}
         self.validation_count = 0
         self._export = Exporter()
+        self._compiles = compiled
+        self._compiled: dict[int, dict[Cell, Callable[[], Any]]] = {}
+        self._not_compiled: dict[int, str] = {}
         self._original_answers: Answers | None = None
 
     def trial(
@@ -169,14 +176,33 @@ class Workshop:
                 return made.file
         return self._export(stage.network, self.sample)
 
+    def notes(self, number: int) -> tuple[str, ...]:
+        """What the steps up to a row have to say about what they did, and why it was not compiled."""
+        if number not in self.made:
+            return ()
+        reason = self._not_compiled.get(number)
+        return (*self.made[number].stage.notes, *(() if reason is None else (f"{reason}.",)))
+
+    def _compiled_calls(self, number: int, network: Module) -> dict[Cell, Callable[[], Any]]:
+        if number not in self._compiled:
+            try:
+                self._compiled[number] = compiled_calls(network, self.sample)
+            except CompileError as error:
+                self._compiled[number] = {}
+                self._not_compiled[number] = str(error)
+        return self._compiled[number]
+
     def time_all(self) -> Work:
         """Time all rows in turn, those of earlier runs too: only what was timed together can be compared."""
-        calls = {}
+        calls: dict[tuple[int, Cell], Callable[[], Any]] = {}
         for number, made in self.made.items():
-            network = made.stage.network if made.stage.file is None else None
-            for cell, call in timed_calls(network, made.file, self.sample).items():
-                calls[number, cell] = call
             yield Progressed("Preparing to time all rows")
+            network = made.stage.network if made.stage.file is None else None
+            found = timed_calls(network, made.file, self.sample)
+            if network is not None and self._compiles:
+                yield Progressed(f"Compiling row {number}, to time it")
+                found |= self._compiled_calls(number, network)
+            calls |= {(number, cell): call for cell, call in found.items()}
         timing = latencies.compare(calls, min(_SECONDS_A_CELL, _SECONDS_IN_ALL / len(calls)))
         times = {}
         while True:
