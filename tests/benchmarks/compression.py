@@ -14,7 +14,7 @@ import statistics
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
@@ -43,12 +43,18 @@ def zeros(epochs: int, *amounts: float) -> list[Step]:
     return [tk.Prune(amount, epochs=epochs) for amount in amounts]
 
 
+def learn(epochs: int) -> Step:
+    """From the teachers, whom `taught` puts in."""
+    return tk.Distill(epochs, control=False)
+
+
+# Whom a net learns from: nets of that kind, so many, with other seeds.
+TEACHERS = {"LeNet-300-100": ("LeNet-5", 2), "residual": ("residual", 3)}
+
 # For bundles: trunks, of which each of the last three rows in turn is shared at each number of bits.
 TRUNKS: dict[str, list[list[Step]]] = {
     "LeNet-300-100": [
-        [slim(0.84, 16), *zeros(16, 0.8, 0.9, 0.93, 0.95)],
-        [slim(0.7, 10), slim(0.84, 12), *zeros(12, 0.8, 0.9, 0.93, 0.95)],
-        [slim(0.7, 10), slim(0.84, 12), *zeros(12, 0.8, 0.9), tk.Distill(16, loss="dist")],
+        [slim(0.7, 10), slim(0.84, 12), *zeros(12, 0.8, 0.9), learn(12), *zeros(12, 0.93), learn(12)],
     ],
     "LeNet-5": [
         [slim(0.8, 8), slim(0.9, 12), *zeros(12, 0.85, 0.92, 0.945, 0.96)],
@@ -92,6 +98,25 @@ class Found:
     change: float
 
 
+def teachers_of(name: str, seed: int) -> list[nn.Module]:
+    """Trained on the same data; no seed's are another's, or the net itself."""
+    kind, count = TEACHERS[name]
+    return [trained(kind, 100 + count * seed + one)[0] for one in range(count)]
+
+
+def taught(recipe: Sequence[Step], teachers: Sequence[nn.Module]) -> list[Step]:
+    """The recipe with its teachers."""
+    return [replace(step, teacher=teachers) if isinstance(step, tk.Distill) else step for step in recipe]
+
+
+def shared(bits: int, is_taught: bool) -> list[Step]:
+    """The end of a bundle's recipe: few values, which are trained."""
+    bias_bits = max(2, bits - 1) if bits < 4 else 4
+    if is_taught:
+        return [tk.Share(bits, bias_bits=bias_bits), learn(8)]
+    return [tk.Share(bits, epochs=8, bias_bits=bias_bits)]
+
+
 def state_dict_bytes(model: nn.Module) -> int:
     """PyTorch's own file."""
     file = io.BytesIO()
@@ -111,13 +136,15 @@ def bundle(name: str, seed: int, drop: float) -> Found:
     """
     began = time.perf_counter()
     model, task = trained(name, seed)
+    is_taught = any(isinstance(step, tk.Distill) for trunk in TRUNKS[name] for step in trunk)
+    teachers = teachers_of(name, seed) if is_taught else []
     lab = tk.Compression(model, task, seed=seed)
     for trunk in TRUNKS[name]:
-        lab.run(trunk)
+        lab.run(taught(trunk, teachers))
         last = len(lab.trials) - 1
         for number in (last - 2, last - 1, last):
             for bits in BITS:
-                lab.run([tk.Share(bits, epochs=8, bias_bits=max(2, bits - 1) if bits < 4 else 4)], after=number)
+                lab.run(taught(shared(bits, is_taught), teachers), after=number)
     base = lab.trials[0].metrics["accuracy"]
     good = good_enough(lab, base - drop)
     whole = state_dict_bytes(model)
@@ -141,17 +168,23 @@ def bundle(name: str, seed: int, drop: float) -> Found:
     )
 
 
-def deployed(name: str, seed: int, drop: float) -> Found:
-    """The smallest int8 file whose validation score is at most so much below the baseline's."""
+def deployed_by(name: str, seed: int, drop: float) -> tuple[tk.Compression, int]:
+    """The rows, and the number of the smallest file whose validation score is at most so much below the baseline's."""
     model, task = trained(name, seed)
-    began = time.perf_counter()
+    teachers = teachers_of(name, seed) if name in TEACHERS else []
     lab = tk.Compression(model, task, seed=seed)
     for recipe in DEPLOYED[name]:
-        lab.run(recipe)
-    base = lab.trials[0].metrics
-    good = good_enough(lab, base["accuracy"] - drop)
-    best = min(good, key=lambda trial: trial.metrics["size"])
-    report = lab[best.number].report
+        lab.run(taught(recipe, teachers))
+    good = good_enough(lab, lab.trials[0].metrics["accuracy"] - drop)
+    return lab, min(good, key=lambda trial: trial.metrics["size"]).number
+
+
+def deployed(name: str, seed: int, drop: float) -> Found:
+    """The smallest file whose validation score is at most so much below the baseline's."""
+    began = time.perf_counter()
+    lab, number = deployed_by(name, seed, drop)
+    base, best = lab.trials[0].metrics, lab.trials[number]
+    report = lab[number].report
     ratio = base["size"] / best.metrics["size"]
     times = [base[f"latency_onnxruntime_{n}"] / best.metrics[f"latency_onnxruntime_{n}"] for n in (1, 32)]
     return Found(
@@ -159,7 +192,7 @@ def deployed(name: str, seed: int, drop: float) -> Found:
         f"{base['macs'] / best.metrics['macs']:.1f}x; {times[0]:.2f}x / {times[1]:.2f}x as fast with 1 / 32; "
         f"validation {100 * base['accuracy']:.2f} → {100 * best.metrics['accuracy']:.2f} %; test "
         f"{100 * report.original.value:.2f} → {100 * report.compressed.value:.2f} %, {100 * report.change.value:+.2f} "
-        f"[{100 * report.change.low:+.2f}, {100 * report.change.high:+.2f}]; {lab[best.number].recipe}; "
+        f"[{100 * report.change.low:+.2f}, {100 * report.change.high:+.2f}]; {lab[number].recipe}; "
         f"{time.perf_counter() - began:.0f} s",
         ratio,
         100 * report.change.value,

@@ -46,12 +46,14 @@ class Compressed:
         content: Bundle,
         *,
         network: Module | None = None,
+        sample: Inputs | None = None,
         report: Callable[[], Report] | None = None,
         runner: Runner | None = None,
         notes: tuple[str, ...] = (),
     ) -> None:
         self._content = content
         self._network = network
+        self._sample = sample
         self._make_report = report
         self._runner = runner
         self.notes = notes
@@ -152,14 +154,33 @@ class Compressed:
         Parameters
         ----------
         path
-            Of the file.
+            Of the file. Where it ends in ``.pte``, the network is written in float for ExecuTorch instead, which has to
+            be installed: for any batch size where ExecuTorch can do that, else for one example, and a warning says so.
         card
-            Whether to write what a tool-chain for phones and microcontrollers asks about it, as JSON, beside it:
-            ``net.onnx`` gets a ``net.onnx.json``.
+            Whether to write what a tool-chain for phones and microcontrollers asks about the ONNX file, as JSON, beside
+            it: ``net.onnx`` gets a ``net.onnx.json``.
+
+        Raises
+        ------
+        RuntimeError
+            If it is to be written for ExecuTorch, and has no PyTorch network or cannot be (`ExportError`).
+        ModuleNotFoundError
+            If it is to be written for ExecuTorch, and that is not installed.
         """
-        bundle_file.replace(path, self._content.onnx)
+        if os.fspath(path).endswith(".pte"):
+            bundle_file.replace(path, self._for_executorch())
+        else:
+            bundle_file.replace(path, self._content.onnx)
         if card:
             bundle_file.replace(f"{os.fspath(path)}.json", self.card().to_json().encode())
+
+    def _for_executorch(self) -> bytes:
+        from tunekit.compress.executorch_file import executorch_bytes
+
+        network = self.model().cpu()
+        if self._sample is None:
+            raise RuntimeError("a model is checked on real examples when it is written, and this one came without any")
+        return executorch_bytes(network, self._sample)
 
     def card(self) -> Card:
         """What the ONNX file takes, gives, uses and needs, in figures."""

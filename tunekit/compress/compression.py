@@ -194,6 +194,7 @@ class Compression(Job):
         return Compressed(
             content,
             network=made.stage.network if floating else None,
+            sample=self._shop.sample,
             report=lambda: self._report(number),
             notes=made.stage.notes,
         )

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from tunekit.core.extras import needed
 from tunekit.core.history import History
-from tunekit.search.engines.extras import needed
 from tunekit.search.engines.quiet import quiet
 from tunekit.search.engines.told import Seeds, Told, check_one_aim, told_in_order
 from tunekit.search.parameters import Choice, Float, Int, Parameter

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from tunekit.core.extras import needed
 from tunekit.core.goal import Goal
 from tunekit.core.history import History
-from tunekit.search.engines.extras import needed
 from tunekit.search.engines.optuna_memory import Fresh, Lasting, Memory, Sources
 from tunekit.search.engines.quiet import quiet
 from tunekit.search.engines.told import Seeds, Told, check_one_aim, told, told_in_order

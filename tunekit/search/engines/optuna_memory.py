@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from tunekit.core.extras import needed
 from tunekit.core.goal import Goal
 from tunekit.search.engines import optuna_space
-from tunekit.search.engines.extras import needed
 from tunekit.search.engines.told import Seeds, Told
 from tunekit.search.space import Space
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tunekit.search.engines.extras import needed
+from tunekit.core.extras import needed
 from tunekit.search.parameters import Choice, Float, Int, Parameter
 from tunekit.search.space import Space
 

@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from tunekit.core.extras import needed
 from tunekit.core.job import Status
-from tunekit.search.engines.extras import needed
 from tunekit.search.parameters import Choice
 from tunekit.search.watching.watched_study import Seen, WatchedStudy
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tunekit.core.events import Progressed
+from tunekit.core.extras import needed
 from tunekit.core.history import History
 from tunekit.core.job import StopRequested, Work
-from tunekit.search.engines.extras import needed
 from tunekit.search.engines.quiet import quiet
 from tunekit.search.failures import check_hope, traceback_of
 from tunekit.search.run import Run
