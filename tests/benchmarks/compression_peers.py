@@ -35,8 +35,8 @@ from tunekit.compress.quantization import int8
 from tunekit.compress.task import last
 
 NET = "residual"
-EPOCHS = 60
-RATIOS = (0.3, 0.5, 0.65, 0.75)
+EPOCHS = 56
+RATIOS = (0.5, 0.65, 0.75)
 DROP = 0.01
 BATCHES = (1, 32)
 
@@ -110,11 +110,9 @@ def openvino(model: nn.Module, task: tk.Task, seed: int) -> Made:
 
     x: Any = task.validation.head(32)
     given: Any = task.train.head(256)
-    quiet = io.StringIO()
     nncf.set_log_level(40)
     whole = ov.convert_model(io.BytesIO(export(model, x)))
     small = nncf.quantize(whole, nncf.Dataset([given[start : start + 1].numpy() for start in range(256)]))
-    quiet.close()
     with tempfile.TemporaryDirectory() as folder:
         ov.save_model(small, Path(folder) / "net.xml")
         size = sum(path.stat().st_size for path in Path(folder).iterdir())

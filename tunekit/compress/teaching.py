@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tunekit.compress.inputs import call
 from tunekit.compress.network import device_of
+from tunekit.compress.training import adam
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -79,7 +80,7 @@ class Features:
             with torch.random.fork_rng(devices=[]):
                 torch.default_generator.manual_seed(seed)
                 self._map = torch.nn.Linear(widths[0], widths[1]).to(device_of(student))
-            self._optimizer = torch.optim.Adam(self._map.parameters(), lr=1e-2)
+            self._optimizer = adam([*self._map.parameters()], 1e-2)
 
     @staticmethod
     def check(network: Module) -> None:
