@@ -35,8 +35,8 @@ def memory_of(data: bytes) -> Memory:
 
     The nodes are followed in their order; a value lives from the node that makes it to the last one that reads it. What
     is computed from stored weights alone, as the floats of weights stored in int8, is a weight itself: it is computed
-    once, when the file is loaded. A runtime that computes in place, or fuses nodes, needs less; what it needs beside
-    the values is not counted.
+    once, when the file is loaded. Weights that a layer computes with in int8 stay as they are. A runtime that computes
+    in place, or fuses nodes, needs less; what it needs beside the values is not counted.
 
     Parameters
     ----------
@@ -103,14 +103,17 @@ def bytes_of(dims: Sequence[int], kind: int) -> int:
 def _weights(model: ModelProto) -> tuple[set[str], list[Any]]:
     """The names of what is there before an input comes, and the nodes that compute after that."""
     constant = {held.name for held in model.graph.initializer}
-    nodes = []
+    nodes, in_int8 = [], {}
     for node in model.graph.node:
         if node.input and not any(graphs_of(node)) and all(name in constant for name in node.input if name):
             constant.update(node.output)
+            if node.op_type == "DequantizeLinear":  # only says what the numbers stand for
+                in_int8[node.output[0]] = set(node.input)
         else:
             nodes.append(node)
     read = {name for node in nodes for name in read_by(node)} | {value.name for value in model.graph.output}
-    return constant & read, nodes
+    stored = [in_int8.get(name, {name}) for name in constant & read]
+    return set().union(*stored), nodes
 
 
 def _most_alive(model: ModelProto, nodes: Sequence[Any], sizes: dict[str, int]) -> int:
