@@ -24,6 +24,24 @@ WORKERS = 'tk.Study(objective, {"x": (0.0, 1.0)}, sampler="random", seed=0).run(
 KEPT = 'study = tk.Study(objective, {"x": (0.0, 1.0)}, sampler="random", journal="kept.jsonl", seed=0)\nstudy.run(4)'
 
 
+# The second trial goes on until somebody has seen it.
+UNTIL_SEEN = """
+import time, tunekit as tk
+from pathlib import Path
+
+done = []
+
+def objective(x):
+    step = 0
+    while step < 40 or done and not Path("seen").exists():
+        time.sleep(0.05)
+        yield x * step
+        step += 1
+    done.append(x)
+
+"""
+
+
 def opened(lab: Lab, name: str, cells: list[str]) -> tuple[LabPage, Path]:
     """A notebook in a folder of its own."""
     folder = lab.server.root / name
@@ -79,13 +97,14 @@ def test_after_a_restart_the_same_cell_goes_on_where_it_was(lab: Lab) -> None:
 
 
 def test_another_notebook_watches_and_cannot_disturb(lab: Lab) -> None:
-    runs, _ = opened(lab, "runs", [SLOW + KEPT.replace("kept", "../watched")])
+    runs, folder = opened(lab, "runs", [UNTIL_SEEN + KEPT.replace("kept", "../watched")])
     runs.run_cell(0, wait=False)
     until(lambda: "trial 0 at step" in words(runs, "Study"))
     watches, _ = opened(lab, "watches", ['import tunekit as tk\ntk.watch("../watched.jsonl").follow().wait()'])
     watches.run_cell(0, wait=False)
     until(lambda: "Best score" in words(watches, "watched.jsonl"))
     panel(watches, "watched.jsonl").get_by_role("img").wait_for()
+    (folder / "seen").touch()
     runs.wait(timeout=60)
     watches.wait(timeout=20)
     assert "4 trials, all complete" in runs.cell(0).text
