@@ -29,7 +29,7 @@ from tests.benchmarks.compression_nets import trained
 from tunekit.compress import latency
 from tunekit.compress.exporter import export
 from tunekit.compress.inputs import repeated
-from tunekit.compress.network import on, runner
+from tunekit.compress.network import call_on, runner
 from tunekit.compress.onnx_file import open_runner
 from tunekit.compress.quantization import int8
 from tunekit.compress.task import last
@@ -48,13 +48,13 @@ class Made:
     label: str
     size: int
     run: Callable[[Any], Tensor]
-    on: Callable[[Any], Callable[[], Any]]
+    call_on: Callable[[Any], Callable[[], Any]]
 
 
 def in_onnxruntime(label: str, file: bytes) -> Made:
     """A file."""
     run = open_runner(file)
-    return Made(label, len(file), run, run.on)
+    return Made(label, len(file), run, run.call_on)
 
 
 def accuracy(made: Made, task: tk.Task) -> float:
@@ -80,7 +80,7 @@ def torch_pruning(model: nn.Module, task: tk.Task, seed: int) -> Made:
     """Uniform ratios in multiples of 8, then static int8."""
     import torch_pruning as tp
 
-    base = accuracy(Made("", 0, runner(model), partial(on, model)), task)
+    base = accuracy(Made("", 0, runner(model), partial(call_on, model)), task)
     x: Any = task.validation.head(32)
     found = []
     for ratio in RATIOS:
@@ -134,7 +134,7 @@ def torchao(model: nn.Module, task: tk.Task, seed: int) -> Made:
     quantize_(small, Int8WeightOnlyConfig())
     file = io.BytesIO()
     torch.save(small.state_dict(), file)
-    return Made("torchao, int8 weights", file.tell(), runner(small), partial(on, small))
+    return Made("torchao, int8 weights", file.tell(), runner(small), partial(call_on, small))
 
 
 PEERS: tuple[Callable[[nn.Module, tk.Task, int], Made], ...] = (torch_pruning, openvino, torchao)
@@ -157,7 +157,9 @@ def compared(seed: int) -> list[tuple[str, float, tuple[float, ...], float]]:
         except ImportError as error:
             print(f"left out: {error}", flush=True)
     times = latency.finish(
-        latency.compare({(one.label, size): one.on(repeated(x, size)) for one in made for size in BATCHES}, seconds=1.0)
+        latency.compare(
+            {(one.label, size): one.call_on(repeated(x, size)) for one in made for size in BATCHES}, seconds=1.0
+        )
     )
     expected = last(task.answers(whole.run, "test"))
     return [

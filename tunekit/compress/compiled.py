@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from tunekit.compress.network import on
+from tunekit.compress.network import call_on
 from tunekit.compress.quiet import quiet
 
 if TYPE_CHECKING:
@@ -45,11 +45,11 @@ def compile_for(network: Module, batches: Iterable[Inputs]) -> Module:
 
     faster: Any = torch.compile(network, dynamic=False)
     for batch in batches:
-        wanted = on(network, batch)()
+        wanted = call_on(network, batch)()
         try:
             # one thread, this one: workers of the compiler's own would stay for as long as the kernel does
             with quiet(), inductor.patch(compile_threads=1):
-                found = on(faster, batch)()
+                found = call_on(faster, batch)()
         except Exception as error:
             said = " ".join([line.strip() for line in str(error).splitlines() if line.strip()][:2]) or "no words"
             raise CompileError(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tunekit.compress.exporter import ExportError
 from tunekit.compress.inputs import as_arguments, count, fitted, like, named, take
-from tunekit.compress.network import on
+from tunekit.compress.network import call_on
 from tunekit.compress.onnx_file import first_line
 from tunekit.compress.quiet import quiet
 from tunekit.core.extras import needed
@@ -91,7 +91,7 @@ def _checked(data: bytes, network: Module, x: Inputs, sizes: tuple[int, ...]) ->
         some = take(x, slice(0, size))
         given = list(named(like(some, [part.contiguous() for part in named(some).values()])).values())
         (found,) = method.execute(given)
-        wanted = on(network, some)()
+        wanted = call_on(network, some)()
         off = float((found.double() - wanted.double()).abs().max())
         if found.shape != wanted.shape or not off <= _TOLERANCE * max(1.0, float(wanted.abs().max())):
             raise ExportError(f"the ExecuTorch file gives other outputs than the network, off by {off:.3g}")

@@ -12,7 +12,7 @@ from tunekit.compress.exporter import export
 from tunekit.compress.inputs import repeated
 from tunekit.compress.latency import Latency
 from tunekit.compress.macs import macs
-from tunekit.compress.network import copied, counts, on, runner
+from tunekit.compress.network import call_on, copied, counts, runner
 from tunekit.compress.onnx_file import open_runner
 from tunekit.compress.score import Score
 from tunekit.compress.task import last
@@ -147,11 +147,13 @@ def on_device(network: Module, task: Task) -> Module:
 def timed_calls(network: Module | None, data: bytes, x: Inputs) -> dict[Cell, Callable[[], Any]]:
     """What is timed for one model: each runtime with each batch size, on the CPU; no network, no eager cells."""
     run = open_runner(data)
-    calls: dict[Cell, Callable[[], Any]] = {("onnxruntime", size): run.on(batch) for size, batch in _batches(x).items()}
+    calls: dict[Cell, Callable[[], Any]] = {
+        ("onnxruntime", size): run.call_on(batch) for size, batch in _batches(x).items()
+    }
     if network is None:
         return calls
     own = copied(network).cpu()
-    return {("eager", size): on(own, batch) for size, batch in _batches(x).items()} | calls
+    return {("eager", size): call_on(own, batch) for size, batch in _batches(x).items()} | calls
 
 
 def compiled_calls(network: Module, x: Inputs) -> dict[Cell, Callable[[], Any]]:
@@ -164,7 +166,7 @@ def compiled_calls(network: Module, x: Inputs) -> dict[Cell, Callable[[], Any]]:
     """
     batches = _batches(x)
     faster = compile_for(copied(network).cpu(), list(batches.values()))
-    return {("compiled", size): on(faster, batch) for size, batch in batches.items()}
+    return {("compiled", size): call_on(faster, batch) for size, batch in batches.items()}
 
 
 def latency_metrics(times: Mapping[Cell, Latency]) -> dict[str, float]:

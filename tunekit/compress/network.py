@@ -177,13 +177,13 @@ def runner(model: Module) -> Runner:
     return run
 
 
-def on(model: Module, x: Inputs) -> Callable[[], Tensor]:
+def call_on(model: Module, x: Inputs) -> Callable[[], Tensor]:
     """Return what runs this one batch through a network of our own each time it is called, and nothing else.
 
     Examples
     --------
     >>> import torch
-    >>> on(torch.nn.Linear(2, 3), torch.zeros(5, 2))().shape
+    >>> call_on(torch.nn.Linear(2, 3), torch.zeros(5, 2))().shape
     torch.Size([5, 3])
     """
     import torch

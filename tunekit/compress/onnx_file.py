@@ -75,7 +75,7 @@ class OnnxRunner:
         (output,) = self._session.run(None, as_feeds(x, self._precisions))
         return torch.from_numpy(output)
 
-    def on(self, x: Inputs) -> Callable[[], Any]:
+    def call_on(self, x: Inputs) -> Callable[[], Any]:
         """What runs this one batch each time it is called, and nothing else: to be timed."""
         run, feeds = self._session.run, as_feeds(x, self._precisions)
         return lambda: run(None, feeds)

@@ -73,7 +73,7 @@ def choose(forms: Sequence[Form], context: Context) -> Generator[Event, None, tu
         yield Progressed(f"Scoring the {form.mode} form")
         answers.append((yield from context.answers(run)))
     batches = {size: repeated(x, size) for size in _BATCHES}
-    calls = {(place, size): run.on(batch) for place, run in enumerate(runners) for size, batch in batches.items()}
+    calls = {(place, size): run.call_on(batch) for place, run in enumerate(runners) for size, batch in batches.items()}
     timing = latencies.compare(calls, 0.05)
     while True:
         try:
