@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-SECONDS = 180.0
+SECONDS = 60.0
 
 
 def until(condition: Callable[[], bool], seconds: float = SECONDS) -> None:
