@@ -11,7 +11,6 @@ from torch import nn
 
 from tests.compress.nets import tiny
 from tunekit.compress import recipe as recipes
-from tunekit.compress.budget import Budget
 from tunekit.compress.compression import Compression
 from tunekit.compress.fine_tune import FineTune
 from tunekit.compress.pruning.prune import Prune
@@ -87,10 +86,6 @@ def test_json_that_is_no_recipe(source: str, words: str) -> None:
         (lambda: FineTune(1, learning_rate=0), ValueError, ["above 0", "got 0"]),
         (lambda: FineTune(1, learning_rate=float("inf")), ValueError, ["finite", "got inf"]),
         (lambda: Quantize("int4"), ValueError, ["unknown mode 'int4'", "'auto', 'static', 'dynamic', 'weights'"]),  # type: ignore[arg-type]
-        (lambda: Budget(size=10), ValueError, ["share of the original file", "got 10", "write 1/10"]),
-        (lambda: Budget(size=0), ValueError, ["above 0", "got 0"]),
-        (lambda: Budget(size=0.1, drop=-1), ValueError, ["finite number from 0", "got -1", "write 0.01"]),
-        (lambda: Budget(size="small"), TypeError, ["is a number", "'small'"]),  # type: ignore[arg-type]
     ],
 )
 def test_a_wrong_setting(make: Any, kind: type[Exception], words: list[str]) -> None:
@@ -151,9 +146,7 @@ def test_a_frozen_model_cannot_be_trained() -> None:
         lab.run([FineTune(epochs=1)])
 
 
-def test_a_budget_alone_is_not_there_yet() -> None:
+def test_a_run_without_anything_to_do() -> None:
     lab = Compression(nn.Linear(16, 4), tiny())
-    with pytest.raises(RuntimeError, match=r"not there yet; give a recipe, such as run\("):
-        lab.run(budget=Budget(size=1 / 10))
     with pytest.raises(TypeError, match="a run has a recipe"):
         lab.run()

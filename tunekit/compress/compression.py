@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tunekit.compress import choice, sentences, table
 from tunekit.compress import recipe as recipes
-from tunekit.compress.budget import Budget, NotYetError
+from tunekit.compress.budget import Budget
 from tunekit.compress.compressed import Compressed
 from tunekit.compress.html_table import as_html
 from tunekit.compress.inputs import fitted
@@ -16,12 +16,14 @@ from tunekit.compress.network import copied
 from tunekit.compress.onnx_file import open_runner
 from tunekit.compress.precision import words_on
 from tunekit.compress.report import Report, answer, compare
+from tunekit.compress.seeking import Seeker
 from tunekit.compress.stage import Stage
 from tunekit.compress.task import Task
+from tunekit.compress.verdict import best_within, verdict
 from tunekit.compress.workshop import Workshop
 from tunekit.core import seeds, text
 from tunekit.core.goal import Aim, Goal
-from tunekit.core.job import Job, Result, Status, Work
+from tunekit.core.job import Job, Result, State, Status, Work
 from tunekit.core.trial import Trial
 
 if TYPE_CHECKING:
@@ -84,6 +86,7 @@ class Compression(Job):
         self._shop = Workshop(task, self.seed, sample, compiled=compiled)
         self._plan: list[Step] = []
         self._numbers: list[int] = []
+        self._seeker: Seeker | None = None
         self._reports: dict[int, Report] = {}
         self._original_answers: Answers | None = None
 
@@ -97,23 +100,28 @@ class Compression(Job):
         show: bool = True,
         budget: Budget | None = None,
     ) -> Result:
-        """Run a recipe and wait for its end; its rows are added to those that are there.
+        """Run a recipe, or find one that keeps a budget, and wait for its end; rows are added to those that are there.
+
+        With a budget the net is quantized first. Where that is not enough, ways to cut it are measured before any is
+        trained; those that cost no more than they may are trained a little, the better ones longer, the best one to the
+        end. Beside it the same shape is trained from scratch for as long. Of all rows that keep the budget the one that
+        scores best is `best`; where none does, the result says what is missing.
 
         Parameters
         ----------
         recipe
-            Steps, such as ``[Prune(0.8), FineTune(epochs=3), Quantize()]``.
+            Steps, such as ``[Prune(0.8), FineTune(epochs=3), Quantize()]``; None where there is a budget.
         after
             The number of the row to go on from: 0 is the original; another one's steps are not done again.
         show
             Whether a notebook shows the panel: not, for example, where many recipes are run in a loop.
         budget
-            Not there yet.
+            Such as ``Budget(size=1/10, drop=0.01)``, in place of a recipe.
 
         Raises
         ------
         ValueError
-            If the recipe cannot be run on this model; nothing has been done then.
+            If the recipe cannot be run on this model, nothing has been done then; if the budget contradicts the score.
         """
         return self.start(recipe, after=after, show=show, budget=budget).wait()
 
@@ -125,25 +133,42 @@ class Compression(Job):
         show: bool = True,
         budget: Budget | None = None,
     ) -> Compression:
-        """Begin a recipe and return at once."""
+        """Begin a recipe, or the search for one, and return at once."""
         if budget is not None:
-            raise NotYetError(
-                f"finding a recipe for {budget!r} is not there yet; give a recipe, "
-                "such as run([Prune(0.8), FineTune(epochs=3), Quantize()]), and compare the rows"
-            )
+            return self._seek(recipe, after, budget, show)
         if recipe is None:
-            raise TypeError("a run has a recipe, such as [Prune(0.8), FineTune(epochs=3), Quantize()]: got none")
+            raise TypeError(
+                "a run has a recipe, such as [Prune(0.8), FineTune(epochs=3), Quantize()], or a budget, such as "
+                "budget=Budget(size=1/10): got neither"
+            )
         plan = recipes.check(recipe, self._start_of(after))
         first = len(self.history) if 0 in self._shop.made else 1
-        work = self._work(plan, first, after)
-        before = self._plan, self._numbers
-        self._plan, self._numbers = plan, list(range(first, first + len(plan)))
+        self._begin(self._work(plan, first, after), plan, list(range(first, first + len(plan))), None, show)
+        return self
+
+    def _seek(self, recipe: Sequence[Step] | None, after: int, budget: Budget, show: bool) -> Compression:
+        given: Any = budget
+        if not isinstance(given, Budget):
+            raise TypeError(f"a budget is a Budget, such as Budget(size=1/10, drop=0.01): got {text.value(budget)}")
+        if recipe is not None or after != 0:
+            raise ValueError(
+                "a budget finds the recipe by itself, from the original: got "
+                f"{'a recipe' if recipe is not None else f'after={after!r}'} beside it; give one or the other"
+            )
+        seeker = Seeker(budget, self._shop, self.history, self._clock)
+        self._begin(self._seeking(seeker), [], [], seeker, show)
+        return self
+
+    def _begin(self, work: Work, plan: list[Step], numbers: list[int], seeker: Seeker | None, show: bool) -> None:
+        """Launch some work; where that cannot begin, what is going on stays what it was."""
+        before = self._plan, self._numbers, self._seeker
+        self._check_over()
+        self._plan, self._numbers, self._seeker = plan, numbers, seeker
         try:
             self._launch(work, show=show)
         except BaseException:
-            self._plan, self._numbers = before
+            self._plan, self._numbers, self._seeker = before
             raise
-        return self
 
     @property
     def trials(self) -> list[Trial]:
@@ -154,7 +179,8 @@ class Compression(Job):
     def best(self) -> Compressed:
         """The smallest ONNX file whose score is not below the original's 95 % interval; the original if there is none.
 
-        Of files of equal size it is the one with the smallest bundle.
+        Of files of equal size it is the one with the smallest bundle. After a run with a budget it is the row that
+        scores best among those that keep it, where there is one.
 
         Raises
         ------
@@ -169,8 +195,14 @@ class Compression(Job):
     @property
     def best_number(self) -> int | None:
         """The number of the best row; None while there is no original."""
-        trial = choice.best_of(self.history, self.task.metric_name)
+        trial = self._within or choice.best_of(self.history, self.task.metric_name)
         return None if trial is None else trial.number
+
+    @property
+    def _within(self) -> Trial | None:
+        """The best of the rows that keep the last run's budget; None without a budget, or such a row."""
+        limits = None if self._seeker is None else self._seeker.findings.limits
+        return None if limits is None else best_within(limits, self.trials)
 
     def __getitem__(self, number: int) -> Compressed:
         """The model of that trial.
@@ -221,6 +253,8 @@ class Compression(Job):
         progress = self._progress
         now = progress.words if progress is not None else self._current()
         share = progress.fraction or 0.0 if progress is not None else 0.0
+        if self._seeker is not None:
+            return self._seeker_status(self._seeker, state, now)
         total = len(self._plan) + 2  # the original and the latencies
         over = done + (1 if 0 in self._shop.made else 0)
         steps = f"{done} of {text.plural(len(self._plan), 'step')} done"
@@ -230,6 +264,16 @@ class Compression(Job):
             "stopping": f"Stopping; what is finished is kept: {steps}",
         }.get(state, f"{now}; {steps}")
         return Status(state, words, min(1.0, (over + share) / total))
+
+    def _seeker_status(self, seeker: Seeker, state: State, now: str) -> Status:
+        best, tried = self._within, text.plural(len(seeker.findings.tried), "net")
+        known = f"{tried} made" + (f", row {best.number} is within the budget" if best is not None else "")
+        words = {
+            "pausing": f"Pausing: {now}; {known}",
+            "paused": f"Paused: {now}; nothing is lost, Resume goes on from here; {known}",
+            "stopping": f"Stopping; what is finished is kept: {known}",
+        }.get(state, f"{now}; {known}")
+        return Status(state, words, seeker.fraction)
 
     def bundle(self) -> dict[str, str]:
         """What a notebook shows of it, by MIME type."""
@@ -274,26 +318,35 @@ class Compression(Job):
 
     def _work(self, plan: list[Step], first: int, after: int) -> Work:
         shop = self._shop
-        if 0 not in shop.made:
-            began = yield from shop.trial(
-                0, None, Stage(self._original, notes=words_on(self._original)), (), self._clock
-            )
-            if began is None:
-                trial = self.history[0]
-                raise RuntimeError(f"the original model cannot be measured: {trial.reason}\n\n{trial.error}")
+        yield from self._measured_original()
         made = shop.made[after]
         before = made.recipe
         for position, step in enumerate(plan):
             chain = (*before, *plan[: position + 1])
-            following = yield from shop.trial(first + position, step, made.stage, chain, self._clock)
+            following = yield from shop.trial(first + position, [step], made.stage, chain, self._clock)
             if following is None:
                 break
             made = following
-        yield from shop.time_all()
+        yield from shop.time_rows()
+
+    def _seeking(self, seeker: Seeker) -> Work:
+        yield from self._measured_original()
+        yield from seeker.work()
+
+    def _measured_original(self) -> Work:
+        if 0 in self._shop.made:
+            return
+        stage = Stage(self._original, notes=words_on(self._original))
+        made = yield from self._shop.trial(0, (), stage, (), self._clock)
+        if made is None:
+            trial = self.history[0]
+            raise RuntimeError(f"the original model cannot be measured: {trial.reason}\n\n{trial.error}")
 
     # What it came to
 
     def _outcome(self) -> str:
+        if self._seeker is not None:
+            return verdict(self._seeker.budget, self._seeker.findings, self.trials, self._stop.is_set())
         return sentences.outcome(
             [self.history[number] for number in (0, *self._numbers) if number < len(self.history)],
             len(self._plan),

@@ -12,6 +12,7 @@ from tunekit.compress.macs import plain_paths
 from tunekit.compress.network import copied, precision_of, runner
 from tunekit.compress.onnx_file import first_line, open_runner, stripped
 from tunekit.compress.onnx_names import name_inputs
+from tunekit.compress.onnx_operators import keep_operators
 from tunekit.compress.quiet import quiet
 from tunekit.core import text
 
@@ -104,6 +105,25 @@ def export(model: Module, x: Inputs) -> bytes:
     return Exporter()(model, x)
 
 
+def sketch(model: Module, x: Inputs) -> bytes:
+    """Write a network that is only to be measured, in a tenth of the time, by PyTorch's older exporter where it can.
+
+    The file is as large and as fast as `export` makes it, to within a hundredth or so; it is compared with the network
+    all the same.
+
+    Raises
+    ------
+    ExportError
+        As `export`.
+    """
+    network = _writable(copied(model).cpu())
+    x = fitted(take(x, slice(0, 32)), network)
+    try:
+        return _checked(_by_tracing(network, repeated(x, max(2, count(x))), ExportError("not tried")), network, x)
+    except ExportError:
+        return export(model, x)
+
+
 def _build(network: Module, x: Inputs) -> Hashable:
     """What two networks have in common that differ in their weights only."""
     weights = tuple((name, tuple(held.shape), held.dtype) for name, held in network.state_dict().items())
@@ -113,6 +133,7 @@ def _build(network: Module, x: Inputs) -> Hashable:
 def _by_export(network: Module, x: Inputs) -> _Traced:
     import torch
 
+    keep_operators()
     arguments, keywords = as_arguments(x)
     free = {0: torch.export.Dim("batch")}
     with quiet(), torch.no_grad():
@@ -154,6 +175,8 @@ def _by_tracing(network: Module, x: Inputs, newer: Exception) -> bytes:
     free = {name: {0: "batch"} for name in (*names, "output")}
     try:
         with quiet(), plain_paths(), torch.no_grad():
+            # or else it prints its whole graph where it fails
+            getattr(torch._C, "_jit_set_onnx_log_enabled", lambda enabled: None)(False)
             torch.onnx.export(
                 network,
                 arguments,

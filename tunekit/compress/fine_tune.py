@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from tunekit.compress import recipe, settings
 from tunekit.compress.holding import Held
-from tunekit.compress.network import copied
+from tunekit.compress.network import copied, draw_anew
 from tunekit.compress.tuning import tune
+from tunekit.core import text
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 @recipe.steps.register("fine-tune")
 @dataclass(frozen=True, repr=False)
 class FineTune:
-    """Train on, with the pruned weights held at zero and the shared ones equal.
+    """Train on, with the pruned weights held at zero and the shared ones equal; or train the same net from scratch.
 
     The network of the last epoch is kept, whatever the others scored.
 
@@ -31,6 +32,9 @@ class FineTune:
         How many passes through the training split, 1 or more.
     learning_rate
         Adam's at the start, above 0; it falls to zero along a cosine. Where the task has its own ``fit``, that decides.
+    fresh
+        Whether all weights are drawn anew first, so that only the shape of the net is left: beside this shows what
+        compression owes to the weights that it kept.
 
     Raises
     ------
@@ -47,12 +51,15 @@ class FineTune:
 
     epochs: int
     learning_rate: float = 1e-3
+    fresh: bool = False
 
     last: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         settings.check_epochs(self.epochs, least=1)
         settings.check_learning_rate(self.learning_rate)
+        if not isinstance(self.fresh, bool):
+            raise TypeError(f"fresh is True or False: got {text.value(self.fresh)}")
 
     def __repr__(self) -> str:
         """As it is typed."""
@@ -69,6 +76,9 @@ class FineTune:
     def apply(self, stage: Stage, context: Context) -> Generator[Event, None, Stage]:
         """Yield progress and, after each epoch, its score; return the stage with the trained network."""
         network = copied(stage.network)
+        if self.fresh:
+            draw_anew(network)
         held = Held(stage.masks, stage.clusters)
-        yield from tune(network, context, held, self.epochs, learning_rate=self.learning_rate)
+        doing = "Training from scratch" if self.fresh else "Fine-tuning"
+        yield from tune(network, context, held, self.epochs, learning_rate=self.learning_rate, doing=doing)
         return replace(stage, network=network, file=None)

@@ -239,3 +239,31 @@ def layer_kinds() -> dict[str, tuple[type[Module], ...]]:
         "attention": (nn.MultiheadAttention,),
         "embedding": (nn.Embedding, nn.EmbeddingBag),
     }
+
+
+def draw_anew(network: Module) -> None:
+    """Give all weights of a network of our own their first values again, from PyTorch's global stream.
+
+    A layer that draws its weights itself does so. What else there is, parameters of a user's own, comes from a normal
+    distribution with the mean and the spread that it has now.
+
+    Examples
+    --------
+    >>> import torch
+    >>> layer = torch.nn.Linear(3, 3)
+    >>> before = layer.weight.clone()
+    >>> draw_anew(layer)
+    >>> torch.equal(before, layer.weight)
+    False
+    """
+    import torch
+
+    with torch.no_grad():
+        for module in network.modules():
+            draw = getattr(module, "reset_parameters", None) or getattr(module, "_reset_parameters", None)
+            if callable(draw):
+                draw()
+                continue
+            for parameter in module.parameters(recurse=False):
+                spread = float(parameter.std()) if parameter.numel() > 1 else 0.0
+                parameter.normal_(float(parameter.mean()), spread)

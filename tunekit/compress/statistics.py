@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 EXAMPLES = 1000
 
 
-def recalibrate(network: Module, batches: Iterable[tuple[Inputs, Tensor]]) -> bool:
+def recalibrate(network: Module, batches: Iterable[tuple[Inputs, Tensor]], examples: int = EXAMPLES) -> bool:
     """Measure the means and variances of all BatchNorm layers anew, in place; all else stays as in evaluation.
 
     Parameters
@@ -25,7 +25,9 @@ def recalibrate(network: Module, batches: Iterable[tuple[Inputs, Tensor]]) -> bo
     network
         A network of our own; it ends in evaluation mode.
     batches
-        Inputs and targets, of which the targets are not looked at; about a thousand examples are used.
+        Inputs and targets, of which the targets are not looked at.
+    examples
+        About how many are used.
 
     Returns
     -------
@@ -54,7 +56,7 @@ def recalibrate(network: Module, batches: Iterable[tuple[Inputs, Tensor]]) -> bo
             norm.reset_running_stats()
             norm.momentum = None  # PyTorch's way to ask for the plain average
             norm.train()
-        left = EXAMPLES
+        left = examples
         with torch.no_grad():
             for x, _ in batches:
                 if inputs.count(x) > 1:  # of a single example there is no variance

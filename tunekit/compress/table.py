@@ -80,10 +80,13 @@ def rows(lab: Compression) -> list[Row]:
 
 
 def _parent(trial: Trial, trials: Sequence[Trial]) -> int:
-    """The last row before this one that had all of its steps but the last."""
-    steps = trial.params.get("recipe", [])[:-1]
-    alike = [other.number for other in trials[: trial.number] if other.params.get("recipe", []) == steps]
-    return alike[-1] if alike else 0
+    """The last row before this one that had the most of its first steps."""
+    steps, parent, most = trial.params.get("recipe", []), 0, 0
+    for other in trials[: trial.number]:
+        given = other.params.get("recipe", [])
+        if most <= len(given) < len(steps) and given == steps[: len(given)]:
+            parent, most = other.number, len(given)
+    return parent
 
 
 def _row(trial: Trial, metric: str, count: int, is_best: bool, trials: Sequence[Trial], notes: tuple[str, ...]) -> Row:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import traceback
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from tunekit.compress.onnx_memory import memory_bytes
 from tunekit.compress.randomness import own_stream
 from tunekit.compress.stage import Context, Stage
 from tunekit.compress.structure import describe
-from tunekit.core import seeds
+from tunekit.core import seeds, text
 from tunekit.core.events import Event, Progressed, TrialEnded, TrialMeasured, TrialStarted
 from tunekit.core.job import StopRequested, Work
 
@@ -68,6 +69,8 @@ class Workshop:
         self.sample = sample
         self.made: dict[int, Made] = {}
         self.validation_count = 0
+        self.losses: dict[int, float] = {}
+        self.is_classification = False
         self._export = Exporter()
         self._compiles = compiled
         self._compiled: dict[int, dict[Cell, Callable[[], Any]]] = {}
@@ -75,18 +78,18 @@ class Workshop:
         self._original_answers: Answers | None = None
 
     def trial(
-        self, number: int, step: Step | None, stage: Stage, recipe: tuple[Step, ...], clock: Callable[[], float]
+        self, number: int, steps: Sequence[Step], stage: Stage, recipe: tuple[Step, ...], clock: Callable[[], float]
     ) -> Generator[Event, None, Made | None]:
-        """Do one step and measure what it made.
+        """Do one step, or several in a row, and measure what they made.
 
         Parameters
         ----------
         number
             The trial's.
-        step, stage
-            What to do and to what; with None the stage is measured as it is.
+        steps, stage
+            What to do and to what; without steps the stage is measured as it is.
         recipe
-            All steps up to this one.
+            All steps up to these and with them.
         clock
             Seconds so far without pauses.
 
@@ -96,15 +99,14 @@ class Workshop:
             The new row, or None where it failed: the last event says why.
         """
         params: Mapping[str, Any] = {"step": "original"}
-        if step is not None:
-            params = {"step": repr(step), "recipe": recipes.to_records(recipe)}
+        if steps:
+            params = {"step": ", ".join(map(repr, steps)), "recipe": recipes.to_records(recipe)}
         seed = seeds.trial_seed(self.seed, len(recipe))  # by its place: the same recipe again gives the same figures
         began = clock()
         try:
             yield TrialStarted(number, params, seed)
-            original = self._original(stage)
-            context = Context(self.task, number, seed, clock, self._file, original, self._scored)
-            made, metrics = yield from own_stream(self._make(step, stage, recipe, context), seed)
+            context = self.context(number, stage, clock, seed)
+            made, metrics = yield from own_stream(self._make(steps, stage, recipe, context), seed)
         except StopRequested:
             yield TrialEnded(number, "stopped", {}, clock() - began)
             raise
@@ -115,21 +117,28 @@ class Workshop:
         yield TrialEnded(number, "complete", metrics, clock() - began)
         return made
 
+    def context(self, number: int, stage: Stage, clock: Callable[[], float], seed: int | None = None) -> Context:
+        """What a step gets beside the stage."""
+        own = seeds.trial_seed(self.seed, number) if seed is None else seed
+        return Context(self.task, number, own, clock, self._file, self._original(stage), self._scored)
+
     def _make(
-        self, step: Step | None, stage: Stage, recipe: tuple[Step, ...], context: Context
+        self, steps: Sequence[Step], stage: Stage, recipe: tuple[Step, ...], context: Context
     ) -> Generator[Event, None, tuple[Made, dict[str, float]]]:
-        if step is not None:
+        for step in steps:
             stage = yield from step.apply(stage, context)
-        name = "the original" if step is None else repr(step)
+        name = repr(steps[-1]) if steps else "the original"
         yield Progressed(f"Writing the ONNX file of {name}", 0.9)
         file = self._file(stage)
         run = runner(stage.network) if stage.file is None else open_runner(file)
         answers = yield from self._answered(run, f"Scoring {name} on the validation split", 0.95)
         self.validation_count = len(answers.targets)
+        self.losses[context.number] = self._loss(answers)
         facts = facts_of(stage.network, file, self.task, self.task.score(answers), self.sample)
         made = Made(stage, file, recipe)
-        if step is None:
+        if not steps:
             self._original_answers = answers
+            self.is_classification = _has_classes(answers)
         metrics = facts.metrics | self._change(answers) | {"memory": memory_bytes(file)}
         return made, metrics | {"bundle": len(bundle_file.pack(self.content(made, metrics)))}
 
@@ -192,11 +201,25 @@ class Workshop:
                 self._not_compiled[number] = str(error)
         return self._compiled[number]
 
-    def time_all(self) -> Work:
-        """Time all rows in turn, those of earlier runs too: only what was timed together can be compared."""
+    def _loss(self, answers: Answers) -> float:
+        """The task's loss of what was answered; infinite where it is for training alone."""
+        try:
+            return float(self.task.loss(answers.outputs, answers.targets))
+        except Exception:  # a stranger's function may ask for more than outputs and targets
+            return math.inf
+
+    def time_rows(self, numbers: Collection[int] | None = None) -> Work:
+        """Time rows in turn: only what was timed together can be compared.
+
+        Parameters
+        ----------
+        numbers
+            Of the rows; None: all, those of earlier runs too.
+        """
         calls: dict[tuple[int, Cell], Callable[[], Any]] = {}
-        for number, made in self.made.items():
-            yield Progressed("Preparing to time all rows")
+        chosen = self.made if numbers is None else {number: self.made[number] for number in numbers}
+        for number, made in chosen.items():
+            yield Progressed(f"Preparing to time {text.plural(len(chosen), 'row')}")
             network = made.stage.network if made.stage.file is None else None
             found = timed_calls(network, made.file, self.sample)
             if network is not None and self._compiles:
@@ -211,7 +234,14 @@ class Workshop:
             except StopIteration as end:
                 times = end.value
                 break
-            yield Progressed("Timing all rows in turn", share)
-        for number in self.made:
+            yield Progressed(f"Timing {text.plural(len(chosen), 'row')} in turn", share)
+        for number in chosen:
             own = {cell: time for (row, cell), time in times.items() if row == number}
             yield TrialMeasured(number, latency_metrics(own))
+
+
+def _has_classes(answers: Answers) -> bool:
+    """Whether each target is the number of a class, and the outputs have a value for each class."""
+    outputs, targets = answers.outputs, answers.targets
+    is_whole = not (targets.is_floating_point() or targets.is_complex())
+    return outputs.dim() == 2 and outputs.shape[1] > 1 and targets.dim() == 1 and is_whole

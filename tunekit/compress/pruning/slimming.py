@@ -16,7 +16,7 @@ from tunekit.compress.pruning.blocks import leave_out
 from tunekit.compress.pruning.channels import Removal, cost, remove
 from tunekit.compress.pruning.evidence import Evidence
 from tunekit.compress.pruning.schedule import SCHEDULES
-from tunekit.compress.statistics import EXAMPLES, recalibrate
+from tunekit.compress.statistics import recalibrate
 from tunekit.compress.tuning import tune
 from tunekit.core.events import Event, Progressed
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 # A few real inputs are enough to see who reads what.
 _LOOKED_AT = 8
+# What a block is worth shows on some hundred examples: each is left out once, and again as others have gone.
+_JUDGED_ON = 500
 
 
 def slimmed(step: Prune, stage: Stage, context: Context) -> Generator[Event, None, Stage]:
@@ -114,11 +116,11 @@ def _settle(network: Module, context: Context) -> None:
 
 
 def _loss(network: Module, context: Context) -> float:
-    """The mean loss on about a thousand training examples, with BatchNorm's statistics measured for this network."""
+    """The mean loss on some training examples, with BatchNorm's statistics measured for this network."""
     import torch
 
-    recalibrate(network, context.task.batches(torch.Generator().manual_seed(context.seed)))
-    losses, left = [], EXAMPLES
+    recalibrate(network, context.task.batches(torch.Generator().manual_seed(context.seed)), _JUDGED_ON)
+    losses, left = [], _JUDGED_ON
     device = device_of(network)
     with torch.no_grad():
         for x, y in context.task.batches(torch.Generator().manual_seed(context.seed)):

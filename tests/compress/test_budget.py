@@ -1,0 +1,247 @@
+"""A budget finds its own recipe: the net that is handed over keeps it, or words say what is missing."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from torch import nn
+
+from tests.compress.nets import build, digits, facts, state, tiny
+from tunekit.compress import seeking
+from tunekit.compress.budget import Budget
+from tunekit.compress.compression import Compression
+from tunekit.compress.fine_tune import FineTune
+from tunekit.compress.limits import METRICS, Limits, limits_of
+from tunekit.compress.measure import measure
+from tunekit.compress.pruning.prune import Prune
+
+# Nets that learned something, so that a drop means something.
+EPOCHS = 12
+
+
+@functools.cache
+def trained(name: str) -> nn.Module:
+    lab = Compression(build(name), digits())
+    lab.start([FineTune(EPOCHS, learning_rate=3e-3)]).wait()
+    return lab[1].model()
+
+
+class Found(NamedTuple):
+    """A lab after its search, and what was said."""
+
+    lab: Compression
+    words: str
+    limits: Limits
+
+    @property
+    def best(self) -> Mapping[str, float]:
+        return self.lab.trials[self.lab.best_number or 0].metrics
+
+
+@functools.cache
+def found(name: str, budget: Budget) -> Found:
+    model = trained(name)
+    before = state(model)
+    lab = Compression(model, digits())
+    words = repr(lab.start(budget=budget).wait())
+    assert state(model) == before, "the caller's model was changed"
+    return Found(lab, words, limits_of(budget, "accuracy", lab.trials[0].metrics))
+
+
+@pytest.fixture(autouse=True)
+def _few_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few epochs: what is looked for here is what is done with them."""
+    for name, epochs in (("_SHORT", 1), ("_MIDDLE", 1), ("_LONG", 4)):
+        monkeypatch.setattr(seeking, name, epochs)
+
+
+HALF = Budget(size=1 / 2, macs=1 / 2, drop=0.2)
+
+
+@pytest.mark.parametrize(
+    ("name", "budget"),
+    [
+        ("conv", HALF),
+        ("conv", Budget(size=1 / 4, drop=0.1)),
+        ("conv", Budget(memory=1 / 2, drop=0.1)),
+        ("mlp", Budget(size=1 / 3, macs="3 k", drop=0.1)),
+        ("gru", Budget(size=1 / 2, drop=0.1)),
+    ],
+    ids=str,
+)
+def test_the_best_keeps_the_budget_or_is_none(name: str, budget: Budget) -> None:
+    lab, words, limits = found(name, budget)
+    if "No row keeps" in words:
+        assert not any(limits.hold(trial.metrics) for trial in lab.trials)
+        assert "is missed" in words or "may be" in words
+        return
+    best = found(name, budget).best
+    assert words.startswith(f"Row {lab.best_number} keeps {budget!r}")
+    assert limits.hold(best)
+    assert best["accuracy"] == max(trial.metrics["accuracy"] for trial in lab.trials if limits.hold(trial.metrics))
+
+
+def test_what_can_be_had_is_had_and_the_file_is_as_small_as_its_row_says(tmp_path: Path) -> None:
+    lab, words, _ = found("conv", HALF)
+    assert f"keeps {HALF!r}" in words
+    assert found("conv", HALF).best["macs"] <= 0.5 * lab.trials[0].metrics["macs"]
+    lab.best.export(tmp_path / "net.onnx")
+    assert (tmp_path / "net.onnx").stat().st_size <= 0.5 * lab.trials[0].metrics["size"]
+
+
+def test_the_same_shape_is_trained_from_scratch_beside_it() -> None:
+    lab, words, _ = found("conv", HALF)
+    fresh = [trial for trial in lab.trials if "fresh=True" in trial.params["step"]]
+    assert len(fresh) == 1
+    assert f"from scratch (row {fresh[0].number})" in words
+    *before, control = lab[fresh[0].number].recipe
+    assert isinstance(control, FineTune)
+    assert control.epochs == sum(getattr(step, "epochs", 0) for step in before)
+    assert [trial.metrics["macs"] for trial in lab.trials].count(fresh[0].metrics["macs"]) > 1
+
+
+def test_a_net_within_the_budget_is_returned_as_it_is() -> None:
+    budget = Budget(size=1, drop=0)
+    lab, words, _ = found("mlp", budget)
+    assert words == f"The original is within {budget!r} already: nothing was done to it."
+    assert (lab.best_number, len(lab.trials)) == (0, 1)
+
+
+def test_int8_alone_is_tried_first_and_is_enough() -> None:
+    lab, _, _ = found("mlp", Budget(size=1 / 2, drop=0.05))
+    assert [trial.params["step"] for trial in lab.trials] == ["original", "Quantize()"]
+    assert lab.best_number == 1
+
+
+@pytest.mark.parametrize(
+    ("budget", "said"),
+    [
+        (
+            Budget(size="40 B", drop=0.1),
+            ["No row keeps", "No way to cut the net makes it that small", "of the 40 B that it may be"],
+        ),
+        (Budget(macs=1 / 8, drop=0.0), ["No row keeps", "The drop is missed", "would be met", "Within the drop, row"]),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_had_is_said_with_how_near_it_came(budget: Budget, said: list[str]) -> None:
+    lab, words, _ = found("conv", budget)
+    assert [one for one in said if one not in words] == []
+    assert lab.best.metrics["accuracy"] >= lab.trials[0].metrics["accuracy_low"]
+
+
+def test_the_same_seed_finds_the_same() -> None:
+    lab, words, _ = found("conv", HALF)
+    again = Compression(trained("conv"), digits())
+    assert repr(again.start(budget=HALF).wait()) == words
+    first, second = ([(trial.params, facts(trial.metrics)) for trial in one.trials] for one in (lab, again))
+    assert first == second
+
+
+def test_its_recipe_can_be_run_again_without_the_budget() -> None:
+    lab, _, _ = found("conv", HALF)
+    again = Compression(trained("conv"), digits())
+    again.start(lab.best.recipe).wait()
+    assert again.trials[-1].metrics["macs"] == found("conv", HALF).best["macs"]
+
+
+def test_a_search_is_stopped_and_keeps_what_it_has() -> None:
+    lab = Compression(trained("conv"), digits())
+    lab.start(budget=Budget(macs=1 / 4, drop=0.05))
+    deadline = time.monotonic() + 60
+    while len(lab.trials) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert "made" in lab.status().words
+    lab.stop()
+    words = repr(lab.wait())
+    assert words.startswith("Stopped: what is finished is kept.")
+    complete = [trial.number for trial in lab.trials if trial.state == "complete"]
+    assert complete
+    assert lab[complete[-1]].metrics
+
+
+def test_a_search_ends_when_its_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seeking, "_LONG", 100_000)
+    lab = Compression(trained("conv"), digits())
+    words = repr(lab.start(budget=Budget(macs=1 / 4, drop=0.0, time=0.001)).wait())
+    assert "The time was over before the search was." in words
+
+
+def test_a_task_with_its_own_loop_is_fine_tuned_and_not_taught() -> None:
+    def fit(model: nn.Module, task: Any, epochs: int) -> Any:
+        optimizer = torch.optim.Adam(model.parameters())
+        for _ in range(epochs):
+            for x, y in task.batches(torch.Generator().manual_seed(0)):
+                optimizer.zero_grad()
+                task.loss(model(x), y).backward()
+                optimizer.step()
+                yield
+
+    lab = Compression(trained("mlp"), digits(fit=fit))
+    lab.start(budget=Budget(macs=1 / 2, drop=0.3)).wait()
+    assert [trial.state for trial in lab.trials] == ["complete"] * len(lab.trials)
+    assert "FineTune" in lab.trials[-1].params["step"] or len(lab.trials) > 3
+    assert not any("Distill" in trial.params["step"] for trial in lab.trials)
+
+
+@pytest.mark.parametrize(
+    ("make", "kind", "words"),
+    [
+        (lambda: Budget(), ValueError, ["at least one of 'size', 'macs', 'latency', 'memory'", "got none"]),
+        (lambda: Budget(drop=0.01), ValueError, ["at least one of", "write Budget(size=1/10)"]),
+        (lambda: Budget(size=10), ValueError, ["share of the original's", "got 10", "write 1/10"]),
+        (lambda: Budget(size=100), ValueError, ["got 100", "for a figure '100 kB'"]),
+        (lambda: Budget(macs=0), ValueError, ["above 0", "got 0"]),
+        (lambda: Budget(latency=float("nan")), ValueError, ["share", "got nan"]),
+        (lambda: Budget(size="small"), ValueError, ["such as '100 kB'", "'small'", "'MB'"]),
+        (lambda: Budget(latency="2 kB"), ValueError, ["such as '2 ms'", "'2 kB'", "'ms'"]),
+        (lambda: Budget(size=True), TypeError, ["is a number or a figure", "True"]),
+        (lambda: Budget(size=0.1, drop=-1), ValueError, ["finite number from 0", "got -1", "write 0.01"]),
+        (lambda: Budget(size=0.1, drop="1 point"), TypeError, ["drop is a number", "'1 point'"]),  # type: ignore[arg-type]
+        (lambda: Budget(size=0.1, time=0), ValueError, ["above 0", "got 0"]),
+        (lambda: Budget(size=0.1, time="soon"), ValueError, ["such as '10 min'", "'soon'"]),
+    ],
+)
+def test_a_wrong_budget(make: Callable[[], Budget], kind: type[Exception], words: list[str]) -> None:
+    with pytest.raises(kind) as error:
+        make()
+    assert [word for word in words if word not in str(error.value)] == []
+
+
+@pytest.mark.parametrize(
+    ("written", "name", "figure"),
+    [
+        ("100 kB", "size", 1e5),
+        ("1.5MB", "size", 1.5e6),
+        ("2 ms", "latency", 2e-3),
+        ("80 µs", "latency", 8e-5),
+        ("3 M", "macs", 3e6),
+        ("1200", "macs", 1200.0),
+        (0.25, "memory", 250.0),
+    ],
+)
+def test_figures_are_read_with_their_units(written: Any, name: str, figure: float) -> None:
+    assert Budget(**{name: written}).figure(name, 1000.0) == pytest.approx(figure)
+
+
+def test_what_contradicts_the_run() -> None:
+    lab = Compression(nn.Linear(16, 4), tiny())
+    with pytest.raises(ValueError, match="a budget finds the recipe by itself"):
+        lab.run([Prune(0.5)], budget=Budget(size=0.5))
+    with pytest.raises(TypeError, match=r"a budget is a Budget"):
+        lab.run(budget={"size": 0.1})  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"drop is a part of the score.*for one point of accuracy write 0.01"):
+        lab.run(budget=Budget(size=0.5, drop=1))
+
+
+def test_the_limits_are_those_that_measure_gives() -> None:
+    model, task = trained("conv"), digits()
+    figures = measure(model, task).metrics | {"memory": 1000.0}
+    limits = limits_of(Budget(size=0.5, macs=0.5, latency=0.5, memory=0.5), "accuracy", figures)
+    assert limits.ratios(figures) == dict.fromkeys(METRICS, pytest.approx(2.0))

@@ -1,0 +1,133 @@
+"""What a search within a budget came to, in sentences: the net that keeps it, or what is missing and by how much."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from tunekit.compress.limits import CALLED, METRICS, WRITTEN
+from tunekit.core import text
+
+if TYPE_CHECKING:
+    from tunekit.compress.budget import Budget
+    from tunekit.compress.limits import Limits
+    from tunekit.compress.seeking import Findings
+    from tunekit.core.trial import Trial
+
+
+def verdict(budget: Budget, findings: Findings, trials: Sequence[Trial], stopped: bool) -> str:
+    """Say what a search came to.
+
+    Parameters
+    ----------
+    budget
+        What was asked for.
+    findings
+        What the search found out.
+    trials
+        All rows.
+    stopped
+        Whether somebody stopped it.
+    """
+    limits = findings.limits
+    if limits is None:
+        return "Stopped before the original was measured."
+    original = trials[0].metrics
+    if findings.is_within:
+        return f"The original is within {budget!r} already: nothing was done to it."
+    best = best_within(limits, trials)
+    parts = []
+    if stopped:
+        parts.append("Stopped: what is finished is kept.")
+    elif findings.ran_out:
+        parts.append("The time was over before the search was.")
+    if best is None:
+        parts += _missed(budget, limits, findings, trials)
+    else:
+        parts.append(f"Row {best.number} keeps {budget!r}: {_against(best.metrics, original, limits)}.")
+        if findings.control is not None:
+            parts.append(_compared(findings.control, best, limits, trials))
+    if any(name == "latency" for name in limits.most):
+        parts.append("Latencies are those of this machine.")
+    return " ".join(parts)
+
+
+def best_within(limits: Limits, trials: Sequence[Trial]) -> Trial | None:
+    """Return the row that scores best among those that keep the budget, of equal ones the smallest; None without any.
+
+    Examples
+    --------
+    >>> from tunekit.compress.limits import Limits
+    >>> from tunekit.core.trial import Trial
+    >>> rows = [Trial(n, {}, state="complete", metrics={"f1": f1, "size": size})
+    ...         for n, f1, size in [(0, 0.9, 100), (1, 0.89, 9), (2, 0.895, 10), (3, 0.7, 1)]]
+    >>> best_within(Limits("f1", 0.88, {"size": 10.0}), rows).number
+    2
+    """
+    good = [trial for trial in trials if trial.state == "complete" and limits.hold(trial.metrics)]
+    metric = limits.metric
+    return max(good, key=lambda one: (one.metrics[metric], -one.metrics["size"], -one.number), default=None)
+
+
+def _missed(budget: Budget, limits: Limits, findings: Findings, trials: Sequence[Trial]) -> list[str]:
+    """What cannot be had, how near it came, and what would be met instead."""
+    complete = [trial for trial in trials[1:] if trial.state == "complete"]
+    small = [trial for trial in complete if limits.costs_hold(trial.metrics)]
+    parts = [f"No row keeps {budget!r}."]
+    metric = limits.metric
+    if small:
+        nearest = max(small, key=lambda trial: trial.metrics[metric])
+        missing = limits.floor - nearest.metrics[metric]
+        lost = trials[0].metrics[metric] - nearest.metrics[metric]
+        parts.append(
+            f"The drop is missed: of the rows that are small enough, row {nearest.number} is the best, {metric} "
+            f"{text.number(nearest.metrics[metric])}, {text.number(missing)} below the {text.number(limits.floor)} "
+            f"that it must have. drop={math.ceil(1000 * lost - 1e-6) / 1000:g} would be met."
+        )
+    elif findings.others and not findings.fitting:
+        nearest_shape = min(findings.others, key=lambda shape: max(limits.ratios(shape.figures).values()))
+        parts.append(
+            "No way to cut the net makes it that small: at the nearest, "
+            f"{'; '.join(limits.broken(nearest_shape.figures))}."
+        )
+    elif complete:
+        closest = min(complete, key=lambda trial: max(limits.ratios(trial.metrics).values(), default=math.inf))
+        parts.append(f"Nearest in cost is row {closest.number}: {'; '.join(limits.broken(closest.metrics))}.")
+    sound = [trial for trial in complete if limits.score_holds(trial.metrics)]
+    if sound:
+        cheapest = min(sound, key=lambda trial: max(limits.ratios(trial.metrics).values(), default=math.inf))
+        parts.append(
+            f"Within the drop, row {cheapest.number} costs least: "
+            f"{_against(cheapest.metrics, trials[0].metrics, limits)}."
+        )
+    return parts
+
+
+def _against(mine: Mapping[str, float], its: Mapping[str, float], limits: Limits) -> str:
+    """A row's costs and score beside the original's."""
+    costs = []
+    for name in limits.most:
+        if METRICS[name] not in mine:
+            continue
+        before, after = its[METRICS[name]], mine[METRICS[name]]
+        less = "faster" if name == "latency" else "smaller" if name in ("size", "memory") else "fewer"
+        factor = f"{before / after:.1f}x {less}" if after else "none left"
+        what = "" if name == "size" else f"{CALLED[name].removeprefix('the ')} "
+        costs.append(f"{what}{WRITTEN[name](before)} → {WRITTEN[name](after)} ({factor})")
+    change = mine[limits.metric] - its[limits.metric]
+    sign = "+" if change > 5e-6 else "-" if change < -5e-6 else ""
+    return (
+        f"{', '.join(costs)}; {limits.metric} {text.number(its[limits.metric])} → {text.number(mine[limits.metric])} "
+        f"({sign}{text.number(abs(round(change, 6)))}) on validation"
+    )
+
+
+def _compared(control: tuple[int, int], best: Trial, limits: Limits, trials: Sequence[Trial]) -> str:
+    """The net beside the same shape that was trained from scratch."""
+    fresh, kept = (trials[number].metrics[limits.metric] for number in control)
+    figures = f"{text.number(fresh)} from scratch (row {control[0]}), {text.number(kept)} from the original's weights"
+    said = f"The same shape trained from scratch for as long, before quantization: {limits.metric} {figures}"
+    if best.number >= control[0]:
+        return f"{said}: so the one from scratch is handed over."
+    return f"{said}: they are kept." if fresh < kept else f"{said}: they bought nothing here."
