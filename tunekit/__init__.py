@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tunekit.compress.fine_tune import FineTune
     from tunekit.compress.fold import Fold
     from tunekit.compress.measure import measure
+    from tunekit.compress.pipeline import pipeline
     from tunekit.compress.pruning.criteria import criteria
     from tunekit.compress.pruning.prune import Prune
     from tunekit.compress.quantization.quantize import Quantize
@@ -53,6 +54,7 @@ _HOMES = {
     "criteria": "tunekit.compress.pruning.criteria",
     "load": "tunekit.compress.bundle",
     "measure": "tunekit.compress.measure",
+    "pipeline": "tunekit.compress.pipeline",
     "testing": "tunekit.testing",
     "watch": "tunekit.search.watch",
 }
@@ -78,6 +80,7 @@ __all__ = [
     "criteria",
     "load",
     "measure",
+    "pipeline",
     "testing",
     "watch",
 ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tunekit.compress import choice, sentences, table
@@ -16,15 +17,20 @@ from tunekit.compress.network import copied
 from tunekit.compress.onnx_file import open_runner
 from tunekit.compress.precision import words_on
 from tunekit.compress.report import Report, answer, compare
+from tunekit.compress.searched import filled, parameters_of
 from tunekit.compress.seeking import Seeker
 from tunekit.compress.stage import Stage
 from tunekit.compress.task import Task
+from tunekit.compress.trying import FIGURES, Trying
 from tunekit.compress.verdict import best_within, verdict
 from tunekit.compress.workshop import Workshop
 from tunekit.core import seeds, text
 from tunekit.core.goal import Aim, Goal
 from tunekit.core.job import Job, Result, State, Status, Work
 from tunekit.core.trial import Trial
+from tunekit.search.goals import Bounds, Names, read_goal
+from tunekit.search.space import Space
+from tunekit.search.study import Study
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -99,6 +105,7 @@ class Compression(Job):
         after: int = 0,
         show: bool = True,
         budget: Budget | None = None,
+        params: Mapping[str, Any] | None = None,
     ) -> Result:
         """Run a recipe, or find one that keeps a budget, and wait for its end; rows are added to those that are there.
 
@@ -117,13 +124,16 @@ class Compression(Job):
             Whether a notebook shows the panel: not, for example, where many recipes are run in a loop.
         budget
             Such as ``Budget(size=1/10, drop=0.01)``, in place of a recipe.
+        params
+            Values for the recipe's parameters, such as the ``params`` of a trial that `search` has found: the same seed
+            gives the very net that the trial had.
 
         Raises
         ------
         ValueError
             If the recipe cannot be run on this model, nothing has been done then; if the budget contradicts the score.
         """
-        return self.start(recipe, after=after, show=show, budget=budget).wait()
+        return self.start(recipe, after=after, show=show, budget=budget, params=params).wait()
 
     def start(
         self,
@@ -132,6 +142,7 @@ class Compression(Job):
         after: int = 0,
         show: bool = True,
         budget: Budget | None = None,
+        params: Mapping[str, Any] | None = None,
     ) -> Compression:
         """Begin a recipe, or the search for one, and return at once."""
         if budget is not None:
@@ -141,7 +152,7 @@ class Compression(Job):
                 "a run has a recipe, such as [Prune(0.8), FineTune(epochs=3), Quantize()], or a budget, such as "
                 "budget=Budget(size=1/10): got neither"
             )
-        plan = recipes.check(recipe, self._start_of(after))
+        plan = recipes.check(recipe if params is None else filled(recipe, params), self._start_of(after))
         first = len(self.history) if 0 in self._shop.made else 1
         self._begin(self._work(plan, first, after), plan, list(range(first, first + len(plan))), None, show)
         return self
@@ -169,6 +180,71 @@ class Compression(Job):
         except BaseException:
             self._plan, self._numbers, self._seeker = before
             raise
+
+    def search(
+        self,
+        recipe: Sequence[Step],
+        trials: int,
+        *,
+        maximize: Names = None,
+        minimize: Names = None,
+        constraints: Mapping[str, Bounds] | None = None,
+        sampler: Any = "bayes",
+        early_stopping: Any = None,
+        journal: str | os.PathLike[str] | None = None,
+        **settings: Any,
+    ) -> Study:
+        """Search the fields of a recipe in an ordinary study, and wait for it with its live panel.
+
+        Parameters
+        ----------
+        recipe
+            Steps with parameters in place of values: ``[Prune(Float(0.3, 0.95)), FineTune(Int(1, 5)), Quantize()]``.
+        trials
+            How many settings to try, 1 or more.
+        maximize, minimize, constraints
+            As in `Study`, by the name of the task's metric, and ``"size"`` and ``"bundle"`` (bytes), ``"macs"``,
+            ``"parameters"``, ``"nonzeros"``, ``"memory"`` (bytes), ``"latency"`` (seconds for one example in
+            onnxruntime). None given: the metric up and the size down.
+        sampler, early_stopping, journal
+            As in `Study`; its seed is this compression's.
+        settings
+            As in `Study.run`: ``workers``, ``executor``, ``until``, ``timeout``, ...
+
+        Returns
+        -------
+        Study
+            It has been run. ``run(recipe, params=study.best.params)`` makes a row of one of its trials.
+
+        Raises
+        ------
+        TypeError
+            If the recipe is not a list of steps.
+        ValueError
+            If the recipe has no parameter, or a metric is not known.
+        """
+        space = Space(parameters_of(recipe))
+        if maximize is None and minimize is None:
+            maximize, minimize = self.task.metric_name, "size"
+        wanted = read_goal(maximize, minimize, constraints).metrics
+        known = (self.task.metric_name, *FIGURES)
+        for name in wanted:
+            if name not in known:
+                raise ValueError(f"unknown metric {name!r}: the known ones are {text.listed(known)}")
+        objective = Trying(self._original, self.task, recipe, self.seed, self._shop.sample, timed="latency" in wanted)
+        study = Study(
+            objective,
+            space,
+            maximize=maximize,
+            minimize=minimize,
+            constraints=constraints,
+            sampler=sampler,
+            early_stopping=early_stopping,
+            journal=journal,
+            seed=self.seed,
+        )
+        study.run(trials, **settings)
+        return study
 
     @property
     def trials(self) -> list[Trial]:

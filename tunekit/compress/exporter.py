@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 # How far onnxruntime may be from PyTorch, as a share of the largest output: both add in their own order.
 _TOLERANCE = 1e-3
+# How many traces are kept, each as large as its network: a search makes nets of ever new shapes.
+_TRACES = 32
 
 
 class ExportError(RuntimeError):
@@ -97,6 +99,8 @@ class Exporter:
         except Exception as newer:
             return _checked(_by_tracing(network, several, newer), network, x)
         self._traced[key] = traced
+        if len(self._traced) > _TRACES:
+            del self._traced[next(iter(self._traced))]
         return data
 
 

@@ -71,6 +71,8 @@ class Factorise:
     last: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
+        if settings.has_open(self):
+            return
         amount: Any = self.amount
         if isinstance(amount, bool) or not isinstance(amount, (int, float)):
             raise TypeError(f"the amount that goes is a number: got {text.value(amount)}")

@@ -56,6 +56,8 @@ class FineTune:
     last: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
+        if settings.has_open(self):
+            return
         settings.check_epochs(self.epochs, least=1)
         settings.check_learning_rate(self.learning_rate)
         if not isinstance(self.fresh, bool):

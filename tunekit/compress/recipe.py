@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import MISSING, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
+from tunekit.compress.settings import has_open
 from tunekit.core import text
 from tunekit.core.registry import Registry
 
@@ -82,7 +83,7 @@ def to_records(recipe: Sequence[Step]) -> list[dict[str, Any]]:
 
     What is as by default is left out: a default that changes is a new version of the format.
     """
-    return [{"step": _name_of(step), **_values(step)} for step in recipe]
+    return [{"step": name_of(step), **_values(step)} for step in recipe]
 
 
 def to_json(recipe: Sequence[Step]) -> str:
@@ -156,6 +157,11 @@ def check(recipe: Any, model: Module) -> list[Step]:
             raise TypeError(
                 f"a recipe holds steps (the known ones are {text.listed(known_steps())}): got {text.value(step)}{hint}"
             )
+        if has_open(step):
+            raise ValueError(
+                f"a recipe is run once all of its fields have values: {step!r} is open; search it with "
+                "lab.search(recipe, trials=30), then lab.run(recipe, params=study.best.params)"
+            )
     chain = cast("list[Step]", list(recipe))
     for step, following in itertools.pairwise(chain):
         if step.last:
@@ -164,7 +170,7 @@ def check(recipe: Any, model: Module) -> list[Step]:
                 "put it at the end"
             )
     for step in chain:
-        _name_of(step)
+        name_of(step)
         step.check(model)
     return chain
 
@@ -188,7 +194,14 @@ def _from_record(record: Any) -> Step:
     return step
 
 
-def _name_of(step: Step) -> str:
+def name_of(step: Step) -> str:
+    """The name under which a step's kind is registered.
+
+    Raises
+    ------
+    ValueError
+        If it is not.
+    """
     for name in known_steps():
         if steps[name] is type(step):
             return name

@@ -3,9 +3,27 @@
 from __future__ import annotations
 
 import math
+from dataclasses import fields
 from typing import Any
 
 from tunekit.core import text
+
+
+def is_open(value: Any) -> bool:
+    """Whether a value is a parameter that a search has to fill in.
+
+    Examples
+    --------
+    >>> from tunekit.search.parameters import Float
+    >>> is_open(Float(0.3, 0.9)), is_open(0.3)
+    (True, False)
+    """
+    return not isinstance(value, type) and hasattr(value, "from_unit") and hasattr(value, "to_unit")
+
+
+def has_open(step: Any) -> bool:
+    """Whether any field of a step is open: then its values are checked when they are there."""
+    return any(is_open(getattr(step, field.name)) for field in fields(step))
 
 
 def check_epochs(epochs: Any, *, least: int = 0) -> None:

@@ -74,6 +74,8 @@ class Share:
     last: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
+        if settings.has_open(self):
+            return
         for name in ("bits", "bias_bits"):
             bits: Any = getattr(self, name)
             if isinstance(bits, bool) or not isinstance(bits, int):

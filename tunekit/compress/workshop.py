@@ -201,6 +201,13 @@ class Workshop:
                 self._not_compiled[number] = str(error)
         return self._compiled[number]
 
+    def forget(self, *numbers: int) -> None:
+        """Let rows go that nobody will ask for again; the original stays."""
+        for number in numbers:
+            if number:
+                self.made.pop(number, None)
+                self.losses.pop(number, None)
+
     def _loss(self, answers: Answers) -> float:
         """The task's loss of what was answered; infinite where it is for training alone."""
         try:

@@ -100,6 +100,8 @@ class Prune:
     last: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
+        if settings.has_open(self):
+            return
         amount: Any = self.amount
         if isinstance(amount, bool) or not isinstance(amount, (int, float)):
             raise TypeError(f"the amount to prune is a number: got {text.value(amount)}")

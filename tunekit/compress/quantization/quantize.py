@@ -80,6 +80,8 @@ class Quantize:
     last: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        if settings.has_open(self):
+            return
         bits: Any = self.bits
         if self.mode not in _MODES:
             raise ValueError(f"unknown mode {self.mode!r}: the known ones are {text.listed(_MODES)}")
