@@ -6,28 +6,21 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tunekit.compress import choice, sentences, table
 from tunekit.compress import recipe as recipes
+from tunekit.compress import sentences
 from tunekit.compress.budget import Budget
-from tunekit.compress.compressed import Compressed
-from tunekit.compress.html_table import as_html
-from tunekit.compress.inputs import fitted
-from tunekit.compress.measure import on_device
-from tunekit.compress.network import copied
-from tunekit.compress.onnx_file import open_runner
 from tunekit.compress.precision import words_on
-from tunekit.compress.report import Report, answer, compare
+from tunekit.compress.repeating import Repeats, repeated_with
+from tunekit.compress.rows import Rows
 from tunekit.compress.searched import filled, parameters_of
 from tunekit.compress.seeking import Seeker
+from tunekit.compress.sensitivity import Granularity, Sensitivity, sensitivity_of
 from tunekit.compress.stage import Stage
 from tunekit.compress.task import Task
 from tunekit.compress.trying import FIGURES, Trying
-from tunekit.compress.verdict import best_within, verdict
-from tunekit.compress.workshop import Workshop
+from tunekit.compress.verdict import verdict
 from tunekit.core import seeds, text
-from tunekit.core.goal import Aim, Goal
-from tunekit.core.job import Job, Result, State, Status, Work
-from tunekit.core.trial import Trial
+from tunekit.core.job import Result, State, Status, Work
 from tunekit.search.goals import Bounds, Names, read_goal
 from tunekit.search.space import Space
 from tunekit.search.study import Study
@@ -36,10 +29,9 @@ if TYPE_CHECKING:
     from torch.nn import Module
 
     from tunekit.compress.recipe import Step
-    from tunekit.compress.task import Answers
 
 
-class Compression(Job):
+class Compression(Rows):
     """Run recipes on a model; every step becomes a trial, with its figures on the validation split.
 
     Parameters
@@ -75,26 +67,9 @@ class Compression(Job):
     """
 
     def __init__(self, model: Module, task: Task, *, seed: int = 0, compiled: bool = False) -> None:
-        given: Any = task
-        if not isinstance(given, Task):
-            raise TypeError(
-                f"a compression has a Task(train=..., validation=..., loss=...): got {type(given).__name__}"
-            )
-        checked = seeds.check(seed)
-        if checked is None:
-            raise ValueError("a compression can be repeated: seed is a whole number from 0, got None; write seed=0")
-        super().__init__(Goal(Aim(task.metric_name)))
-        self.task = task
-        self.seed = checked
-        self._original = on_device(copied(model), task)
-        with seeds.seeded(0):
-            sample = fitted(task.validation.head(32), self._original)
-        self._shop = Workshop(task, self.seed, sample, compiled=compiled)
+        super().__init__(model, task, seed=seed, compiled=compiled)
         self._plan: list[Step] = []
         self._numbers: list[int] = []
-        self._seeker: Seeker | None = None
-        self._reports: dict[int, Report] = {}
-        self._original_answers: Answers | None = None
 
     # What a person calls
 
@@ -181,6 +156,84 @@ class Compression(Job):
             self._plan, self._numbers, self._seeker = before
             raise
 
+    def sensitivity(
+        self, amounts: Sequence[float] = (0.3, 0.5, 0.7, 0.9), granularity: Granularity = "weights"
+    ) -> Sensitivity:
+        """Measure what each layer by itself may lose without any training, on up to 500 training examples.
+
+        Parameters
+        ----------
+        amounts
+            Shares of a layer, above 0 and below 1.
+        granularity
+            What goes, the smallest first: ``"weights"`` or the ``"channels"`` that a layer writes.
+
+        Returns
+        -------
+        Sensitivity
+            A table; its ``recipe(drop=0.01)`` takes from each layer what that one may lose. ``plot("sensitivity")``
+            draws it.
+
+        Raises
+        ------
+        ValueError
+            If an amount or the granularity is not known, or the model has no layer to prune.
+        """
+        self._check_over()
+
+        def work() -> Work:
+            self._sensitivity = yield from sensitivity_of(self._original, self.task, amounts, granularity)
+
+        before, self._sensitivity = self._sensitivity, None
+        try:
+            self._aside(work())
+        finally:
+            found, self._sensitivity = self._sensitivity, self._sensitivity or before
+        if found is None:
+            raise RuntimeError("stopped before all layers were measured: run sensitivity again")
+        return found
+
+    def confirm(self, repeats: int = 3) -> Repeats:
+        """Run the recipe of the best row again with other seeds: the best of many scores is too good on average.
+
+        It waits. The repeats are no rows; what was done before a stop is kept.
+
+        Parameters
+        ----------
+        repeats
+            How often, 1 or more.
+
+        Raises
+        ------
+        ValueError
+            If the count is below 1.
+        RuntimeError
+            If nothing has been run, or the best row is the original.
+        """
+        if isinstance(repeats, bool) or not isinstance(repeats, int) or repeats < 1:
+            raise ValueError(f"the number of repeats is a whole number from 1: got {repeats!r}")
+        self._check_over()
+        number = self.best_number
+        if not number:
+            raise RuntimeError("a recipe is repeated once there is a best row that is not the original: run one first")
+        steps, done = self._shop.made[number].recipe, list[dict[str, float]]()
+        others = [seeds.trial_seed(self.seed, 1000 + place) for place in range(repeats)]
+        self._aside(repeated_with(self._original, self.task, steps, others, self._shop.sample, done))
+        metric, limits = self.task.metric_name, None if self._seeker is None else self._seeker.findings.limits
+        return Repeats(
+            number,
+            metric,
+            self.history[number].metrics[metric],
+            tuple(figures[metric] for figures in done),
+            tuple(figures["size"] for figures in done),
+            None if limits is None else limits.floor,
+        )
+
+    def _aside(self, work: Work) -> None:
+        """Do something that makes no rows, and wait for it."""
+        self._launch(work, show=False)
+        self.wait()
+
     def search(
         self,
         recipe: Sequence[Step],
@@ -246,76 +299,6 @@ class Compression(Job):
         study.run(trials, **settings)
         return study
 
-    @property
-    def trials(self) -> list[Trial]:
-        """The rows so far: the original, then each step; all but the first are cumulative within their recipe."""
-        return list(self.history)
-
-    @property
-    def best(self) -> Compressed:
-        """The smallest ONNX file whose score is not below the original's 95 % interval; the original if there is none.
-
-        Of files of equal size it is the one with the smallest bundle. After a run with a budget it is the row that
-        scores best among those that keep it, where there is one.
-
-        Raises
-        ------
-        RuntimeError
-            If nothing has been run.
-        """
-        number = self.best_number
-        if number is None:
-            raise RuntimeError("the best row is known once the original is measured: run a recipe first")
-        return self[number]
-
-    @property
-    def best_number(self) -> int | None:
-        """The number of the best row; None while there is no original."""
-        trial = self._within or choice.best_of(self.history, self.task.metric_name)
-        return None if trial is None else trial.number
-
-    @property
-    def _within(self) -> Trial | None:
-        """The best of the rows that keep the last run's budget; None without a budget, or such a row."""
-        limits = None if self._seeker is None else self._seeker.findings.limits
-        return None if limits is None else best_within(limits, self.trials)
-
-    def __getitem__(self, number: int) -> Compressed:
-        """The model of that trial.
-
-        Raises
-        ------
-        IndexError
-            If there is no such trial.
-        ValueError
-            If it is not complete.
-        """
-        if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < len(self.history):
-            raise IndexError(f"rows are numbered from 0 to {len(self.history) - 1}: got {number!r}")
-        trial = self.history[number]
-        if trial.state != "complete":
-            reason = f" ({trial.reason})" if trial.reason else ""
-            raise ValueError(f"a model is there once its row is complete: row {number} is {trial.state}{reason}")
-        made = self._shop.made[number]
-        floating = made.stage.file is None
-        content = self._shop.content(made, trial.metrics)
-        return Compressed(
-            content,
-            network=made.stage.network if floating else None,
-            sample=self._shop.sample,
-            report=lambda: self._report(number),
-            notes=made.stage.notes,
-        )
-
-    @property
-    def validation_count(self) -> int:
-        """The number of validation examples; 0 until the original is scored."""
-        return self._shop.validation_count
-
-    def notes(self, number: int) -> tuple[str, ...]:
-        """What the steps up to a row have to say about what they did."""
-        return self._shop.notes(number)
-
     # What a view reads
 
     def status(self) -> Status:
@@ -350,31 +333,6 @@ class Compression(Job):
             "stopping": f"Stopping; what is finished is kept: {known}",
         }.get(state, f"{now}; {known}")
         return Status(state, words, seeker.fraction)
-
-    def bundle(self) -> dict[str, str]:
-        """What a notebook shows of it, by MIME type."""
-        rows = table.rows(self)
-        return {"text/plain": repr(self), "text/html": as_html(rows, *sentences.below(rows))}
-
-    @property
-    def heading(self) -> str:
-        """What is compressed, and for what: the same before, while and after it runs."""
-        return f"Compression({type(self._original).__name__}, {self.task!r})"
-
-    def __repr__(self) -> str:
-        """The table without the clock's columns."""
-        rows = table.rows(self)
-        if not rows:
-            return f"{self.heading}: nothing has run yet"
-        return table.as_text(rows, clock=False)
-
-    def __str__(self) -> str:
-        """The whole table, and what it says in words."""
-        rows = table.rows(self)
-        if not rows:
-            return repr(self)
-        facts, timed = sentences.below(rows)
-        return "\n".join([table.as_text(rows), "", *facts, *timed])
 
     # The work, on the worker thread
 
@@ -438,15 +396,3 @@ class Compression(Job):
         if running[-1].reports:
             words += f": {metric} {text.number(running[-1].reports[-1][metric])} after epoch {len(running[-1].reports)}"
         return words
-
-    def _is_complete(self, number: int) -> bool:
-        return number < len(self.history) and self.history[number].state == "complete"
-
-    def _report(self, number: int) -> Report:
-        if number not in self._reports:
-            if self._original_answers is None:
-                self._original_answers = answer(self.task, open_runner(self._shop.made[0].file))
-            original = self._original_answers
-            other = original if number == 0 else answer(self.task, open_runner(self._shop.made[number].file))
-            self._reports[number] = compare(self.task, original, other)
-        return self._reports[number]

@@ -111,10 +111,10 @@ def _int8(rows: Sequence[Row]) -> list[str]:
                 words.append(f"{_speed(other.median, mine.median)} with {what}")
         if words:
             said.append(
-                f"Row {row.number}: in onnxruntime on this machine, int8 is {' and '.join(words)} than float (row "
+                f"Row {row.number}: in onnxruntime on this machine, it is {' and '.join(words)} than float (row "
                 f"{before.number})."
                 if all("as fast" not in word for word in words)
-                else f"Row {row.number}: in onnxruntime on this machine, int8 against float (row {before.number}) is "
+                else f"Row {row.number}: in onnxruntime on this machine, beside float (row {before.number}) it is "
                 f"{' and '.join(words)}."
             )
     return said

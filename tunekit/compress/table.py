@@ -12,7 +12,7 @@ from tunekit.compress.score import Score
 from tunekit.core import text
 
 if TYPE_CHECKING:
-    from tunekit.compress.compression import Compression
+    from tunekit.compress.rows import Rows
     from tunekit.core.trial import Trial
 
 
@@ -72,7 +72,7 @@ class Row:
     reason: str | None = None
 
 
-def rows(lab: Compression) -> list[Row]:
+def rows(lab: Rows) -> list[Row]:
     """The rows of a compression so far."""
     metric, best, count = lab.task.metric_name, lab.best_number, lab.validation_count
     trials = lab.trials

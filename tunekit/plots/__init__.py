@@ -21,7 +21,7 @@ def plot(name: str, job: Job) -> Figure:
     Parameters
     ----------
     name
-        A registered plot: ``"history"``, ``"curves"``, ``"front"``, ``"lineage"``, ``"trade_off"``.
+        A registered plot: ``"history"``, ``"curves"``, ``"front"``, ``"lineage"``, ``"sensitivity"``, ``"trade_off"``.
     job
         The study or compression to draw.
 
@@ -31,7 +31,7 @@ def plot(name: str, job: Job) -> Figure:
         If there is no plot of that name.
     """
     # the modules register themselves; they are read when the first name is looked up
-    from tunekit.plots import curves, front, history, lineage, trade_off  # noqa: F401
+    from tunekit.plots import curves, front, history, lineage, sensitivity, trade_off  # noqa: F401
 
     figure: Figure = plots[name](job)
     return figure

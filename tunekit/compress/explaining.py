@@ -1,0 +1,95 @@
+"""What was tried and what it bought, in words with figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tunekit.core import text
+
+if TYPE_CHECKING:
+    from tunekit.compress.sensitivity import Sensitivity
+    from tunekit.compress.table import Row
+
+_MOST = 10
+# Files that differ by less are equally large.
+_SAME = 0.01
+
+
+def explain(rows: Sequence[Row], verdict: str | None, sensitivity: Sensitivity | None) -> list[str]:
+    """Return up to ten sentences, the most useful first.
+
+    Parameters
+    ----------
+    rows
+        The table, the original first.
+    verdict
+        What a search within a budget came to; None where there was none.
+    sensitivity
+        What single layers may lose; None where that was not measured.
+    """
+    complete = [row for row in rows if row.score is not None]
+    if not complete:
+        return ["Nothing has been run yet."]
+    said = [] if verdict is None else [verdict]
+    best = next((row for row in complete if row.is_best and row.number), None)
+    if verdict is None and best is not None:
+        said.append(f"Row {best.number} is the best: {_bought(complete[0], best)}.")
+    elif verdict is None:
+        said.append("Nothing that was tried is smaller and as good as the original.")
+    by_number = {row.number: row for row in complete}
+    steps = [(by_number[row.parent], row) for row in complete[1:] if row.parent in by_number]
+    said += [f"{_name(row)} {_words(parent, row)}." for parent, row in sorted(steps, key=_usefulness)]
+    if sensitivity is not None and sensitivity.layers:
+        said.insert(min(2, len(said)), sensitivity.sentence())
+    failed = [row for row in rows if row.state == "failed"]
+    if failed:
+        said.insert(min(2, len(said)), f"Row {failed[-1].number}, {failed[-1].step}, failed: {failed[-1].reason}.")
+    return said[:_MOST]
+
+
+def _name(row: Row) -> str:
+    return f"{row.step} (row {row.number}, after row {row.parent})"
+
+
+def _words(parent: Row, row: Row) -> str:
+    """What one row is beside the one that it was made of."""
+    bought = _factors(parent, row)
+    change = _change(parent, row)
+    if not bought:
+        return f"changed neither the file nor the operations; {change}"
+    return f"made it {bought}; {change}"
+
+
+def _bought(original: Row, row: Row) -> str:
+    return f"{_factors(original, row) or 'as large as the original'}; {_change(original, row)}"
+
+
+def _factors(before: Row, after: Row) -> str:
+    parts = []
+    for name, old, new in (
+        ("the file", before.size, after.size),
+        ("the bundle", before.bundle, after.bundle),
+        ("the operations", before.macs, after.macs),
+    ):
+        if new and abs(old - new) > _SAME * old:
+            ratio = f"{old / new:.1f}x fewer" if name == "the operations" else f"{old / new:.1f}x smaller"
+            larger = f"{new / old:.1f}x more" if name == "the operations" else f"{new / old:.1f}x larger"
+            parts.append(f"{name} {ratio if new < old else larger}")
+    return ", ".join(parts)
+
+
+def _change(before: Row, after: Row) -> str:
+    assert before.score is not None
+    assert after.score is not None
+    change = round(after.score.value - before.score.value, 6)
+    if not change:
+        return f"{after.metric} as before, {text.number(after.score.value)}"
+    verb = "rose" if change > 0 else "fell"
+    return f"{after.metric} {verb} by {text.number(abs(change))} to {text.number(after.score.value)}"
+
+
+def _usefulness(pair: tuple[Row, Row]) -> tuple[float, int]:
+    """What changed the file most comes first."""
+    parent, row = pair
+    return row.size / max(1, parent.size), row.number
