@@ -99,6 +99,15 @@ class Rows(Job):
         limits = None if self._seeker is None else self._seeker.findings.limits
         return None if limits is None else best_within(limits, self.trials)
 
+    @property
+    def _rule(self) -> str:
+        """By which the best row is the best."""
+        if self._seeker is None or self._within is None:
+            return choice.RULE
+        return (
+            f"Best: of the rows that keep {self._seeker.budget!r} the one that scores best, of equal ones the smallest."
+        )
+
     def __getitem__(self, number: int) -> Compressed:
         """The model of that trial.
 
@@ -158,7 +167,7 @@ class Rows(Job):
     def bundle(self) -> dict[str, str]:
         """What a notebook shows of it, by MIME type."""
         rows = table.rows(self)
-        return {"text/plain": repr(self), "text/html": as_html(rows, *sentences.below(rows))}
+        return {"text/plain": repr(self), "text/html": as_html(rows, *sentences.below(rows, self._rule))}
 
     @property
     def heading(self) -> str:
@@ -177,7 +186,7 @@ class Rows(Job):
         rows = table.rows(self)
         if not rows:
             return repr(self)
-        facts, timed = sentences.below(rows)
+        facts, timed = sentences.below(rows, self._rule)
         return "\n".join([table.as_text(rows), "", *facts, *timed])
 
     def _is_complete(self, number: int) -> bool:

@@ -131,7 +131,7 @@ class Seeker:
             row = yield from self._chain(0, shapes.trained(shape, _SHORT))
             if row is not None:
                 entrants.append((row, shape))
-        finalists = self._best(entrants)[:_FINALISTS]
+        finalists = self._finalists(self._best(entrants))
         if len(finalists) > 1:
             self._phase = 4
             longer = []
@@ -213,6 +213,15 @@ class Seeker:
     def _best(self, rows: Sequence[tuple[int, Shape]]) -> list[tuple[int, Shape]]:
         """The rows by their score, the best first; of equal ones that with the lower loss on the validation split."""
         return sorted(rows, key=lambda pair: self._merit(pair[0]), reverse=True)
+
+    def _finalists(self, ranked: Sequence[tuple[int, Shape]]) -> list[tuple[int, Shape]]:
+        """The best few: those that may well be as good as the first one, as far as the split can tell."""
+        if not ranked:
+            return []
+        metric = self._shop.task.metric_name
+        first = self._history[ranked[0][0]].metrics[metric]
+        close = [pair for pair in ranked if self._history[pair[0]].metrics[f"{metric}_high"] >= first]
+        return close[:_FINALISTS]
 
     def _merit(self, row: int) -> tuple[float, float]:
         metric = self._shop.task.metric_name

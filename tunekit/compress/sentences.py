@@ -57,8 +57,16 @@ def outcome(trials: Sequence[Trial], planned: int, metric: str) -> str:
     return " ".join(parts)
 
 
-def below(rows: Sequence[Row]) -> tuple[list[str], list[str]]:
-    """What stands below the table: sentences that are the same each time, and those that the clock decides."""
+def below(rows: Sequence[Row], rule: str = RULE) -> tuple[list[str], list[str]]:
+    """What stands below the table: sentences that are the same each time, and those that the clock decides.
+
+    Parameters
+    ----------
+    rows
+        The table.
+    rule
+        By which the best one is the best.
+    """
     complete = [row for row in rows if row.score is not None]
     if not complete or complete[0].number != 0:
         return [], []
@@ -89,7 +97,7 @@ def below(rows: Sequence[Row]) -> tuple[list[str], list[str]]:
             f"Row {best.number} against the original on the same examples: {best.metric} {_signed(change.value)} "
             f"[{_signed(change.low)}, {_signed(change.high)}]; {seen}."
         )
-    facts.append(RULE)
+    facts.append(rule)
     return facts, [*_int8(complete), *_measured(complete)]
 
 

@@ -115,8 +115,11 @@ def find(
                 continue  # the same blocks as before
             begun = replace(shorter, steps=shorter.steps[-1:])
         shape = yield from finder.fit(begun)
-        if shape is not None:
-            (fitting if limits.costs_hold(shape.figures) else others).append(shape)
+        if shape is None:
+            continue
+        if fitting and shape.steps == begun.steps and _worst(shape, limits) < _SLACK:
+            break  # the blocks alone are more than has to go
+        (fitting if limits.costs_hold(shape.figures) else others).append(shape)
     if not fitting and context.clock() <= deadline:
         for amount in (0.5, 0.7, 0.85):
             thinner = yield from finder.cut(start, Factorise(amount))

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+# So many sizes have room for their names side by side.
+_NAMED = 4
+
+
 @dataclass(frozen=True, slots=True)
 class Point:
     """One net: its step, the bytes of its file, its score and the score's 95 % interval."""
@@ -93,11 +97,16 @@ def draw_trade_off(axes: Axes, data: TradeOffData) -> None:
 
 
 def _names(data: TradeOffData) -> list[tuple[str, float, float, float, bool]]:
-    """One label for the nets that have the same size, since they stand on one line; without their arguments."""
+    """One label for the nets that have the same size, since they stand on one line; without their arguments.
+
+    Of many nets only the original and the smallest are named: more names would lie on each other.
+    """
+    smallest = None if data.smallest is None else data.points[data.smallest].size
+    is_crowded = len({point.size for point in data.points}) > _NAMED
     gathered: dict[float, list[Point]] = {}
     for point in data.points:
-        gathered.setdefault(point.size, []).append(point)
-    smallest = None if data.smallest is None else data.points[data.smallest].size
+        if not is_crowded or point.size in (data.points[0].size, smallest):
+            gathered.setdefault(point.size, []).append(point)
     return [
         (
             ", ".join(dict.fromkeys(point.name.partition("(")[0] for point in same)),

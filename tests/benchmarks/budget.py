@@ -1,0 +1,174 @@
+"""Budgets: how accurate a net is that may have so many bytes, beside other ways to get there in the same time.
+
+Run by hand: ``python -m tests.benchmarks.budget``; a net's name, a number of seeds and shares of the size may follow,
+such as ``residual 5 1/4 1/10 1/20``. Each line is one seed and one share: tunekit's search with one call; int8 alone;
+random recipes of channels, fine-tuning and int8 for as long as that search took; and, where it is installed,
+Torch-Pruning with the uniform ratio that just fits, trained for as many epochs and quantized. Chosen on the validation
+split; on the test split the difference to the original is paired. One thread.
+"""
+
+from __future__ import annotations
+
+import random
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import torch
+
+import tunekit as tk
+from tests.benchmarks.compression_nets import NETS, trained
+from tests.benchmarks.compression_peers import fine_tuned
+from tunekit.compress.exporter import export
+from tunekit.compress.network import runner
+from tunekit.compress.onnx_file import open_runner
+from tunekit.compress.quantization import int8
+from tunekit.compress.task import last
+
+SHARES = ("1/4", "1/10", "1/20")
+DROP = 0.01
+EPOCHS = 24
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one way came to: bytes as a share of the original, scores, and whether it kept the budget."""
+
+    way: str
+    share: float
+    validation: float
+    change: float
+    kept: bool
+    seconds: float
+
+    def __str__(self) -> str:
+        words = "kept" if self.kept else "not kept"
+        return (
+            f"{self.way}: {1 / self.share:.1f}x smaller, validation {100 * self.validation:.2f} %, test "
+            f"{100 * self.change:+.2f}, {words}, {self.seconds:.0f} s"
+        )
+
+
+def of_file(way: str, file: bytes, whole: bytes, task: tk.Task, share: float, seconds: float) -> Outcome:
+    """Score a file beside the original's."""
+    before, after = (last(task.answers(open_runner(one))) for one in (whole, file))
+    tested = [last(task.answers(open_runner(one), "test")) for one in (whole, file)]
+    validation, size = task.value(after), len(file) / len(whole)
+    kept = size <= share and validation >= task.value(before) - DROP - 1e-9
+    return Outcome(way, size, validation, task.change(*tested).value, kept, seconds)
+
+
+def ours(model: torch.nn.Module, task: tk.Task, seed: int, share: float) -> tuple[Outcome, tk.Compression]:
+    """One call."""
+    lab = tk.Compression(model, task, seed=seed)
+    began = time.perf_counter()
+    said = repr(lab.run(budget=tk.Budget(size=share, drop=DROP)))
+    seconds = time.perf_counter() - began
+    limits = share * lab.trials[0].metrics["size"]
+    small = [trial for trial in lab.trials if trial.state == "complete" and trial.metrics["size"] <= limits]
+    best = max(small, key=lambda trial: trial.metrics["accuracy"], default=lab.trials[0])
+    number = lab.best_number if "keeps" in said else best.number
+    found = of_file("tunekit", lab._shop.made[number or 0].file, lab._shop.made[0].file, task, share, seconds)
+    assert found.kept == said.startswith("Row"), said
+    return found, lab
+
+
+def at_random(model: torch.nn.Module, task: tk.Task, seed: int, share: float, seconds: float) -> Outcome:
+    """Random recipes for as long; the best that is small enough, or else the smallest."""
+    lab, draw = tk.Compression(model, task, seed=seed), random.Random(seed)
+    began = time.perf_counter()
+    while time.perf_counter() - began < seconds:
+        amount = round(draw.uniform(0.3, 0.98), 3)
+        of = draw.choice(("parameters", "macs"))
+        pruned = tk.Prune(amount, granularity="channels", of=of, epochs=draw.randint(1, 6))  # type: ignore[arg-type]
+        lab.run([pruned, tk.FineTune(draw.randint(4, 24)), tk.Quantize("static")])
+    complete = [trial for trial in lab.trials if trial.state == "complete"]
+    small = [trial for trial in complete if trial.metrics["size"] <= share * complete[0].metrics["size"]]
+    best = (
+        max(small, key=lambda trial: trial.metrics["accuracy"])
+        if small
+        else min(complete, key=lambda trial: trial.metrics["size"])
+    )
+    file, whole = lab._shop.made[best.number].file, lab._shop.made[0].file
+    return of_file(f"random, {len(complete) // 3} recipes", file, whole, task, share, time.perf_counter() - began)
+
+
+def torch_pruning(model: torch.nn.Module, task: tk.Task, seed: int, share: float) -> Outcome | None:
+    """The smallest uniform ratio that fits, then as many epochs, then static int8; None where it is not there."""
+    try:
+        import torch_pruning as tp
+    except ImportError:
+        return None
+    import copy
+
+    x, began = task.validation.head(32), time.perf_counter()
+    whole = export(model, x)
+    heads = [module for module in model.modules() if isinstance(module, torch.nn.Linear)][-1:]
+    names = {name for name, module in model.named_modules() if module in heads}
+    for ratio in (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95):
+        slim = copy.deepcopy(model).train()
+        tp.pruner.MagnitudePruner(
+            slim,
+            x[:1],  # type: ignore[index]
+            importance=tp.importance.MagnitudeImportance(p=2),
+            pruning_ratio=ratio,
+            ignored_layers=[module for name, module in slim.named_modules() if name in names],
+        ).step()
+        parameters = sum(one.numel() for one in slim.parameters())
+        if parameters > share * len(whole):
+            continue
+        if len(int8.static(export(slim.eval(), x), task.train.head(64)).file) > share * len(whole):
+            continue
+        tuned = fine_tuned(slim, task, EPOCHS, seed)
+        file = int8.static(export(tuned, x), task.train.head(256)).file
+        return of_file(f"Torch-Pruning {ratio:.0%}", file, whole, task, share, time.perf_counter() - began)
+    return None
+
+
+def lines(name: str, seed: int, share: float) -> list[Outcome]:
+    """All ways, for one net of one seed."""
+    model, task = trained(name, seed)
+    found, lab = ours(model, task, seed, share)
+    whole = lab._shop.made[0].file
+    began = time.perf_counter()
+    alone = int8.static(whole, task.train.head(256)).file
+    outcomes = [found, of_file("int8 alone", alone, whole, task, share, time.perf_counter() - began)]
+    outcomes.append(at_random(model, task, seed, share, found.seconds))
+    peer = torch_pruning(model, task, seed, share)
+    if peer is not None:
+        outcomes.append(peer)
+    expected = task.value(last(task.answers(runner(model))))
+    print(f"{name}, seed {seed}, {Fraction(share).limit_denominator(100)}: original {100 * expected:.2f} %", flush=True)
+    for one in outcomes:
+        print(f"    {one}", flush=True)
+    return outcomes
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Print the lines, then the means over the seeds."""
+    torch.set_num_threads(1)
+    names = [arguments[0]] if arguments else list(NETS)
+    seeds = int(arguments[1]) if len(arguments) > 1 else 5
+    shares = [float(Fraction(one)) for one in arguments[2:] or SHARES]
+    for name in names:
+        for share in shares:
+            ways: dict[str, list[Outcome]] = {}
+            for seed in range(seeds):
+                for one in lines(name, seed, share):
+                    ways.setdefault(one.way.split()[0].strip(","), []).append(one)
+            for way, found in ways.items():
+                kept = sum(one.kept for one in found)
+                mean = statistics.mean(one.validation for one in found)
+                tested = statistics.mean(one.change for one in found)
+                print(
+                    f"== {name} {share:.3f} {way}: kept {kept} of {len(found)}, validation {100 * mean:.2f} %, "
+                    f"test {100 * tested:+.2f}",
+                    flush=True,
+                )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
