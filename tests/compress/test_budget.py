@@ -40,7 +40,7 @@ class Found(NamedTuple):
     limits: Limits
 
     @property
-    def best(self) -> Mapping[str, float]:
+    def figures(self) -> Mapping[str, float]:
         return self.lab.trials[self.lab.best_number or 0].metrics
 
 
@@ -81,7 +81,7 @@ def test_the_best_keeps_the_budget_or_is_none(name: str, budget: Budget) -> None
         assert not any(limits.hold(trial.metrics) for trial in lab.trials)
         assert "is missed" in words or "may be" in words
         return
-    best = found(name, budget).best
+    best = found(name, budget).figures
     assert words.startswith(f"Row {lab.best_number} keeps {budget!r}")
     assert limits.hold(best)
     assert best["accuracy"] == max(trial.metrics["accuracy"] for trial in lab.trials if limits.hold(trial.metrics))
@@ -90,7 +90,7 @@ def test_the_best_keeps_the_budget_or_is_none(name: str, budget: Budget) -> None
 def test_what_can_be_had_is_had_and_the_file_is_as_small_as_its_row_says(tmp_path: Path) -> None:
     lab, words, _ = found("conv", HALF)
     assert f"keeps {HALF!r}" in words
-    assert found("conv", HALF).best["macs"] <= 0.5 * lab.trials[0].metrics["macs"]
+    assert found("conv", HALF).figures["macs"] <= 0.5 * lab.trials[0].metrics["macs"]
     lab.best.export(tmp_path / "net.onnx")
     assert (tmp_path / "net.onnx").stat().st_size <= 0.5 * lab.trials[0].metrics["size"]
 
@@ -148,7 +148,7 @@ def test_its_recipe_can_be_run_again_without_the_budget() -> None:
     lab, _, _ = found("conv", HALF)
     again = Compression(trained("conv"), digits())
     again.start(lab.best.recipe).wait()
-    assert again.trials[-1].metrics["macs"] == found("conv", HALF).best["macs"]
+    assert again.trials[-1].metrics["macs"] == found("conv", HALF).figures["macs"]
 
 
 def test_a_search_is_stopped_and_keeps_what_it_has() -> None:
@@ -160,10 +160,27 @@ def test_a_search_is_stopped_and_keeps_what_it_has() -> None:
     assert "made" in lab.status().words
     lab.stop()
     words = repr(lab.wait())
-    assert words.startswith("Stopped: what is finished is kept.")
+    assert words.startswith("Stopped: what is finished is kept; run it again to go on.")
     complete = [trial.number for trial in lab.trials if trial.state == "complete"]
     assert complete
     assert lab[complete[-1]].metrics
+
+
+def test_a_search_that_was_stopped_goes_on_where_it_was() -> None:
+    undisturbed, _, _ = found("conv", HALF)
+    lab = Compression(trained("conv"), digits())
+    lab.start(budget=HALF)
+    deadline = time.monotonic() + 60
+    while not any("Prune" in trial.params["step"] for trial in lab.trials) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    lab.stop()
+    assert "Stopped" in repr(lab.wait())
+    kept = [trial.params["step"] for trial in lab.trials if trial.state == "complete"]
+    lab.start(budget=HALF).wait()
+    steps = [trial.params["step"] for trial in lab.trials if trial.state == "complete"]
+    assert steps == [trial.params["step"] for trial in undisturbed.trials]
+    assert steps[: len(kept)] == kept
+    assert lab.best.recipe == undisturbed.best.recipe
 
 
 def test_a_search_ends_when_its_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -152,9 +152,16 @@ class Seeker:
     # Rows
 
     def _chain(self, after: int, steps: Sequence[Step]) -> Generator[Event, None, int | None]:
-        """Do steps one after the other, as one row; return its number, None where it failed."""
+        """Do steps one after the other, as one row; return its number, None where it failed.
+
+        A row of the same recipe that is there already is what would come out: a search that was stopped goes on.
+        """
         before, number = self._shop.made[after], len(self._history)
-        made = yield from self._shop.trial(number, steps, before.stage, (*before.recipe, *steps), self._clock)
+        recipe = (*before.recipe, *steps)
+        known = next((row for row, made in self._shop.made.items() if made.recipe == recipe), None)
+        if known is not None:
+            return known
+        made = yield from self._shop.trial(number, steps, before.stage, recipe, self._clock)
         self.findings.tried += (number,)
         return None if made is None else number
 

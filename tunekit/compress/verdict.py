@@ -39,7 +39,7 @@ def verdict(budget: Budget, findings: Findings, trials: Sequence[Trial], stopped
     best = best_within(limits, trials)
     parts = []
     if stopped:
-        parts.append("Stopped: what is finished is kept.")
+        parts.append("Stopped: what is finished is kept; run it again to go on.")
     elif findings.ran_out:
         parts.append("The time was over before the search was.")
     if best is None:
