@@ -311,7 +311,7 @@ class TestAfter:
         lab = Compression(build("conv"), digits())
         lab.run([Prune(0.5), Prune(0.6)])
         lab.run([Quantize()], after=1)
-        assert "than float (row 1)" in str(lab) or "against float (row 1)" in str(lab)
+        assert "than float (row 1)" in str(lab) or "beside float (row 1)" in str(lab)
 
 
 def test_a_panel_opens_unless_one_says_no(monkeypatch: pytest.MonkeyPatch) -> None:

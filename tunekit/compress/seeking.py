@@ -218,7 +218,7 @@ class Seeker:
     # What decides
 
     def _best(self, rows: Sequence[tuple[int, Shape]]) -> list[tuple[int, Shape]]:
-        """The rows by their score, the best first; of equal ones that with the lower loss on the validation split."""
+        """The rows by their score, the best first; of equal ones the smaller file."""
         return sorted(rows, key=lambda pair: self._merit(pair[0]), reverse=True)
 
     def _finalists(self, ranked: Sequence[tuple[int, Shape]]) -> list[tuple[int, Shape]]:
@@ -231,8 +231,8 @@ class Seeker:
         return close[:_FINALISTS]
 
     def _merit(self, row: int) -> tuple[float, float]:
-        metric = self._shop.task.metric_name
-        return self._history[row].metrics[metric], -self._shop.losses.get(row, math.inf)
+        figures = self._history[row].metrics
+        return figures[self._shop.task.metric_name], -figures["size"]
 
     def _affordable(self, row: int, epochs: int) -> int:
         """How many epochs there is time for, judged by what those of this row have taken."""

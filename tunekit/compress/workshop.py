@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import traceback
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass
@@ -69,7 +68,6 @@ class Workshop:
         self.sample = sample
         self.made: dict[int, Made] = {}
         self.validation_count = 0
-        self.losses: dict[int, float] = {}
         self.is_classification = False
         self._export = Exporter()
         self._compiles = compiled
@@ -133,7 +131,6 @@ class Workshop:
         run = runner(stage.network) if stage.file is None else open_runner(file)
         answers = yield from self._answered(run, f"Scoring {name} on the validation split", 0.95)
         self.validation_count = len(answers.targets)
-        self.losses[context.number] = self._loss(answers)
         facts = facts_of(stage.network, file, self.task, self.task.score(answers), self.sample)
         made = Made(stage, file, recipe)
         if not steps:
@@ -206,14 +203,6 @@ class Workshop:
         for number in numbers:
             if number:
                 self.made.pop(number, None)
-                self.losses.pop(number, None)
-
-    def _loss(self, answers: Answers) -> float:
-        """The task's loss of what was answered; infinite where it is for training alone."""
-        try:
-            return float(self.task.loss(answers.outputs, answers.targets))
-        except Exception:  # a stranger's function may ask for more than outputs and targets
-            return math.inf
 
     def time_rows(self, numbers: Collection[int] | None = None) -> Work:
         """Time rows in turn: only what was timed together can be compared.
