@@ -9,6 +9,7 @@ split; on the test split the difference to the original is paired. One thread.
 
 from __future__ import annotations
 
+import copy
 import random
 import statistics
 import sys
@@ -102,8 +103,6 @@ def torch_pruning(model: torch.nn.Module, task: tk.Task, seed: int, share: float
         import torch_pruning as tp
     except ImportError:
         return None
-    import copy
-
     x, began = task.validation.head(32), time.perf_counter()
     whole = export(model, x)
     heads = [module for module in model.modules() if isinstance(module, torch.nn.Linear)][-1:]

@@ -79,7 +79,7 @@ def test_the_best_keeps_the_budget_or_is_none(name: str, budget: Budget) -> None
     lab, words, limits = found(name, budget)
     if "No row keeps" in words:
         assert not any(limits.hold(trial.metrics) for trial in lab.trials)
-        assert "is missed" in words or "may be" in words
+        assert "is missed" in words or "allowed" in words
         return
     best = found(name, budget).figures
     assert words.startswith(f"Row {lab.best_number} keeps {budget!r}")
@@ -124,7 +124,7 @@ def test_int8_alone_is_tried_first_and_is_enough() -> None:
     [
         (
             Budget(size="40 B", drop=0.1),
-            ["No row keeps", "No way to cut the net makes it that small", "of the 40 B that it may be"],
+            ["No row keeps", "No way to cut the net makes it that small", "of the 40 B allowed"],
         ),
         (Budget(macs=1 / 8, drop=0.0), ["No row keeps", "The drop is missed", "would be met", "Within the drop, row"]),
     ],
@@ -151,6 +151,32 @@ def test_its_recipe_can_be_run_again_without_the_budget() -> None:
     assert again.trials[-1].metrics["macs"] == found("conv", HALF).figures["macs"]
 
 
+class Block(nn.Module):
+    """Gives back what it was given, a little changed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.Linear(32, 32)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(x + self.inner(x))
+
+
+def test_each_row_is_what_its_recipe_gives_step_by_step() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(16, 32), nn.ReLU(), Block(), Block(), Block(), nn.Dropout(0.2), nn.Linear(32, 4))
+    lab = Compression(model, tiny(), seed=5)
+    lab.start([FineTune(6, learning_rate=1e-2)]).wait()
+    lab = Compression(lab[1].model(), tiny(), seed=5)
+    lab.start(budget=Budget(macs=1 / 3, drop=0.3)).wait()
+    chained = [trial for trial in lab.trials if "blocks" in trial.params["step"] and "channels" in trial.params["step"]]
+    assert chained, "two steps in one row"
+    for trial in chained:
+        again = Compression(lab[0].model(), tiny(), seed=5)
+        again.start(lab[trial.number].recipe).wait()
+        assert facts(again.trials[-1].metrics) == facts(trial.metrics)
+
+
 def test_a_search_is_stopped_and_keeps_what_it_has() -> None:
     lab = Compression(trained("conv"), digits())
     lab.start(budget=Budget(macs=1 / 4, drop=0.05))
@@ -161,6 +187,8 @@ def test_a_search_is_stopped_and_keeps_what_it_has() -> None:
     lab.stop()
     words = repr(lab.wait())
     assert words.startswith("Stopped: what is finished is kept; run it again to go on.")
+    lab.sensitivity((0.5,))
+    assert repr(lab.explain()).startswith(words), "what goes on aside does not change what the search came to"
     complete = [trial.number for trial in lab.trials if trial.state == "complete"]
     assert complete
     assert lab[complete[-1]].metrics
@@ -203,7 +231,7 @@ def test_a_task_with_its_own_loop_is_fine_tuned_and_not_taught() -> None:
     lab = Compression(trained("mlp"), digits(fit=fit))
     lab.start(budget=Budget(macs=1 / 2, drop=0.3)).wait()
     assert [trial.state for trial in lab.trials] == ["complete"] * len(lab.trials)
-    assert "FineTune" in lab.trials[-1].params["step"] or len(lab.trials) > 3
+    assert any("FineTune" in trial.params["step"] for trial in lab.trials)
     assert not any("Distill" in trial.params["step"] for trial in lab.trials)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
 from tests.compress.nets import build, digits, state, tiny
 from tunekit.compress.compression import Compression
@@ -43,7 +45,8 @@ def test_channels_are_zeroed_whole() -> None:
     found = Compression(model, tiny()).sensitivity((0.25,), "channels")
     assert state(model) == before
     assert found.granularity == "channels"
-    assert "25 % of its channels" in repr(found)
+    assert "so much of one layer's channels gone" in repr(found)
+    assert "25 %" in repr(found)
 
 
 def test_its_recipe_takes_what_each_layer_may_lose() -> None:
@@ -57,6 +60,25 @@ def test_its_recipe_takes_what_each_layer_may_lose() -> None:
         Prune(0.9, layers=("c",), epochs=2),
     ]
     assert found.sentence() == "b is fragile: 50 % of its weights cost 0.500 of accuracy."
+
+
+@pytest.mark.parametrize("name", ["gru", "lstm"])
+def test_a_layer_with_several_weights_is_one_layer(name: str) -> None:
+    lab = Compression(build(name), digits())
+    found = lab.sensitivity((0.5,))
+    assert [layer.name for layer in found.layers] == ["body", "head"]
+    lab.start(found.recipe(drop=1.0)).wait()
+    assert all(trial.state == "complete" for trial in lab.trials)
+
+
+def test_the_callers_random_numbers_are_left_alone() -> None:
+    x, y = torch.randn(64, 16), torch.randint(0, 4, (64,))
+    loader = DataLoader(TensorDataset(x, y), batch_size=16, shuffle=True)
+    lab = Compression(nn.Linear(16, 4), tiny(train=loader))
+    before = torch.get_rng_state()
+    first, second = lab.sensitivity((0.5,)), lab.sensitivity((0.5,))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert first == second
 
 
 def test_its_recipe_runs(lab: Compression) -> None:
@@ -97,7 +119,7 @@ def test_it_explains_itself_in_sentences_with_figures(lab: Compression) -> None:
     words = repr(lab.explain())
     lines = words.split("\n")
     assert 3 <= len(lines) <= 10
-    assert "Quantize('static') (row 3, after row 0) made it the file" in words
+    assert "Quantize('static') (row 3, after row 0) made the file" in words
     assert "x smaller" in words
     assert "accuracy" in words
     assert any("fragile" in line for line in lines)

@@ -3,14 +3,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.compress.nets import build, digits, state
-from tunekit.compress.exporter import Exporter, ExportError, export
+from tests.compress.nets import build, digits, only, state
+from tunekit.compress.exporter import Exporter, ExportError, export, sketch
 from tunekit.compress.latency import compare, finish
 from tunekit.compress.macs import macs
 from tunekit.compress.measure import measure
@@ -191,3 +192,25 @@ def test_models_are_timed_in_turn() -> None:
 def test_a_slow_call_is_timed_three_times_at_least() -> None:
     found = finish(compare({"slow": lambda: time.sleep(0.05)}, seconds=0.001))
     assert found["slow"].seconds >= 0.15
+
+
+@pytest.mark.parametrize("name", ["mlp", "conv", "gru", "lstm"])
+def test_a_sketch_is_as_large_as_the_file_and_gives_the_same(name: str, capfd: pytest.CaptureFixture[str]) -> None:
+    model, x = build(name).eval(), only(digits().validation.head(8))
+    whole, quick = export(model, x), sketch(model, x)
+    assert len(quick) == pytest.approx(len(whole), rel=0.1)
+    assert torch.allclose(open_runner(quick)(x), open_runner(whole)(x), atol=1e-5)
+    # the older exporter prints its whole graph where it fails, as it does with conv's pooling
+    printed = capfd.readouterr()
+    assert (printed.out, printed.err) == ("", "")
+
+
+def test_the_table_of_operators_is_read_once() -> None:
+    from torch.onnx._internal.exporter import _registration
+
+    export(nn.Linear(2, 2), torch.zeros(2, 2))
+    read: Any = vars(_registration)["onnxscript_apis"].get_torchlib_ops
+    before = read.cache_info()
+    export(nn.Linear(2, 3), torch.zeros(2, 2))
+    assert read.cache_info().misses == before.misses
+    assert read.cache_info().hits == before.hits + 1

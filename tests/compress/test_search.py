@@ -22,6 +22,7 @@ from tunekit.compress.quantization.quantize import Quantize
 from tunekit.compress.recipe import Step
 from tunekit.compress.searched import filled, parameters_of
 from tunekit.compress.sharing import Share
+from tunekit.compress.task import Task
 from tunekit.search.parameters import Choice, Float, Int
 from tunekit.search.study import Study
 
@@ -186,6 +187,21 @@ def test_it_goes_to_another_process(both: tuple[Pipeline, Study, Path]) -> None:
     again = Study(there, there.space, maximize="accuracy", minimize="size", sampler="grid", seed=0)
     again.run(1)
     assert again.trials[0].metrics == study.trials[0].metrics
+
+
+def test_another_loss_data_or_net_is_trained_anew(tmp_path: Path) -> None:
+    def tried(task: Task, make: Callable[..., nn.Module] = perceptron) -> None:
+        pipeline(make, task, {"width": Int(2, 9)}, epochs=1, cache=tmp_path).model({"width": 4})
+
+    x, y = torch.randn(32, 16), torch.arange(32) % 4
+    tried(tiny())
+    tried(tiny())
+    assert len(list(tmp_path.glob("*.safetensors"))) == 1
+    tried(tiny(train=(x, y)))
+    tried(tiny(train=(x, (y + 1) % 4)))
+    tried(tiny(loss=lambda outputs, targets: nn.functional.cross_entropy(outputs, targets)))
+    tried(tiny(), lambda width: nn.Sequential(nn.Linear(16, width), nn.Tanh(), nn.Linear(width, 4)))
+    assert len(list(tmp_path.glob("*.safetensors"))) == 5
 
 
 def test_the_cache_is_bounded(tmp_path: Path) -> None:

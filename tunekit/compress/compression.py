@@ -10,6 +10,7 @@ from tunekit.compress import recipe as recipes
 from tunekit.compress import sentences
 from tunekit.compress.budget import Budget
 from tunekit.compress.precision import words_on
+from tunekit.compress.randomness import own_stream
 from tunekit.compress.repeating import Repeats, repeated_with
 from tunekit.compress.rows import Rows
 from tunekit.compress.searched import filled, parameters_of
@@ -159,7 +160,7 @@ class Compression(Rows):
     def sensitivity(
         self, amounts: Sequence[float] = (0.3, 0.5, 0.7, 0.9), granularity: Granularity = "weights"
     ) -> Sensitivity:
-        """Measure what each layer by itself may lose without any training, on up to 500 training examples.
+        """Measure what each layer by itself may lose without any training, on about 500 training examples.
 
         Parameters
         ----------
@@ -181,17 +182,17 @@ class Compression(Rows):
         """
         self._check_over()
 
-        def work() -> Work:
-            self._sensitivity = yield from sensitivity_of(self._original, self.task, amounts, granularity)
+        found: list[Sensitivity] = []
 
-        before, self._sensitivity = self._sensitivity, None
-        try:
-            self._aside(work())
-        finally:
-            found, self._sensitivity = self._sensitivity, self._sensitivity or before
-        if found is None:
+        def work() -> Work:
+            measuring = sensitivity_of(self._original, self.task, amounts, granularity)
+            found.append((yield from own_stream(measuring, self.seed)))
+
+        self._aside(work())
+        if not found:
             raise RuntimeError("stopped before all layers were measured: run sensitivity again")
-        return found
+        self._sensitivity = found[0]
+        return found[0]
 
     def confirm(self, repeats: int = 3) -> Repeats:
         """Run the recipe of the best row again with other seeds: the best of many scores is too good on average.
@@ -380,7 +381,7 @@ class Compression(Rows):
 
     def _outcome(self) -> str:
         if self._seeker is not None:
-            return verdict(self._seeker.budget, self._seeker.findings, self.trials, self._stop.is_set())
+            return verdict(self._seeker.budget, self._seeker.findings, self.trials)
         return sentences.outcome(
             [self.history[number] for number in (0, *self._numbers) if number < len(self.history)],
             len(self._plan),

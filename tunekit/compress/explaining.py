@@ -58,7 +58,7 @@ def _words(parent: Row, row: Row) -> str:
     change = _change(parent, row)
     if not bought:
         return f"changed neither the file nor the operations; {change}"
-    return f"made it {bought}; {change}"
+    return f"made {bought}; {change}"
 
 
 def _bought(original: Row, row: Row) -> str:

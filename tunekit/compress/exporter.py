@@ -13,7 +13,7 @@ from tunekit.compress.network import copied, precision_of, runner
 from tunekit.compress.onnx_file import first_line, open_runner, stripped
 from tunekit.compress.onnx_names import name_inputs
 from tunekit.compress.onnx_operators import keep_operators
-from tunekit.compress.quiet import quiet
+from tunekit.compress.quiet import quiet, silent_graphs
 from tunekit.core import text
 
 if TYPE_CHECKING:
@@ -97,7 +97,15 @@ class Exporter:
             traced = _by_export(network, several)
             data = _checked(_filled(traced, network), network, x)
         except Exception as newer:
-            return _checked(_by_tracing(network, several, newer), network, x)
+            try:
+                data = _by_tracing(network, several)
+            except Exception as older:
+                raise ExportError(
+                    "a compressed network is written as ONNX, and PyTorch cannot write "
+                    f"{type(network).__name__}: {first_line(newer)}; traced instead: {first_line(older)}; "
+                    "write the part that it names with plain tensor operations"
+                ) from newer
+            return _checked(data, network, x)
         self._traced[key] = traced
         if len(self._traced) > _TRACES:
             del self._traced[next(iter(self._traced))]
@@ -123,8 +131,8 @@ def sketch(model: Module, x: Inputs) -> bytes:
     network = _writable(copied(model).cpu())
     x = fitted(take(x, slice(0, 32)), network)
     try:
-        return _checked(_by_tracing(network, repeated(x, max(2, count(x))), ExportError("not tried")), network, x)
-    except ExportError:
+        return _checked(_by_tracing(network, repeated(x, max(2, count(x)))), network, x)
+    except Exception:  # the older exporter has its own gaps, and its own kinds of errors
         return export(model, x)
 
 
@@ -168,7 +176,7 @@ def _filled(traced: _Traced, network: Module) -> bytes:
         return stripped(program.model_proto)
 
 
-def _by_tracing(network: Module, x: Inputs, newer: Exception) -> bytes:
+def _by_tracing(network: Module, x: Inputs) -> bytes:
     """Use PyTorch's older exporter, which follows one example through the network."""
     import onnx
     import torch
@@ -177,27 +185,18 @@ def _by_tracing(network: Module, x: Inputs, newer: Exception) -> bytes:
     arguments, keywords = as_arguments(x)
     names = list(named(x))
     free = {name: {0: "batch"} for name in (*names, "output")}
-    try:
-        with quiet(), plain_paths(), torch.no_grad():
-            # or else it prints its whole graph where it fails
-            getattr(torch._C, "_jit_set_onnx_log_enabled", lambda enabled: None)(False)
-            torch.onnx.export(
-                network,
-                arguments,
-                file,
-                kwargs=keywords or None,
-                dynamo=False,
-                input_names=names,
-                output_names=["output"],
-                dynamic_axes=free,
-            )
-        return stripped(_with_ends(onnx.load_model_from_string(file.getvalue()), x))
-    except Exception as older:
-        raise ExportError(
-            f"a compressed network is written as ONNX, and PyTorch cannot write {type(network).__name__}: "
-            f"{first_line(newer)}; traced instead: {first_line(older)}; "
-            "write the part that it names with plain tensor operations"
-        ) from newer
+    with quiet(), silent_graphs(), plain_paths(), torch.no_grad():
+        torch.onnx.export(
+            network,
+            arguments,
+            file,
+            kwargs=keywords or None,
+            dynamo=False,
+            input_names=names,
+            output_names=["output"],
+            dynamic_axes=free,
+        )
+    return stripped(_with_ends(onnx.load_model_from_string(file.getvalue()), x))
 
 
 def _with_ends(model: Any, x: Inputs) -> ModelProto:

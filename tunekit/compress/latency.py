@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from tunekit.core import text
+from tunekit.core.events import Progressed
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -106,6 +107,29 @@ def finish(comparison: Generator[float, None, dict[Key, Latency]]) -> dict[Key, 
         except StopIteration as end:
             result: dict[Key, Latency] = end.value
             return result
+
+
+def told(
+    comparison: Generator[float, None, dict[Key, Latency]], words: str, *, has_share: bool = False
+) -> Generator[Progressed, None, dict[Key, Latency]]:
+    """Run a comparison and say so, in place of the bare shares that it yields.
+
+    Parameters
+    ----------
+    comparison
+        What `compare` returned.
+    words
+        For the person who waits.
+    has_share
+        Whether the comparison is all that is left of the step: then its share is the step's.
+    """
+    while True:
+        try:
+            share = next(comparison)
+        except StopIteration as end:
+            result: dict[Key, Latency] = end.value
+            return result
+        yield Progressed(words, share if has_share else None)
 
 
 def _warm_up(call: Callable[[], object]) -> int:

@@ -47,17 +47,9 @@ def prunable(
     ['0.weight', '2.weight']
     """
     by_layer = _weights(model)
-    standard = layer_kinds()
-    usual = tuple(kind for family in _BY_DEFAULT for kind in standard[family])
     modules = dict(model.named_modules(remove_duplicate=False))
     if layers is None:
-        chosen = [name for name in by_layer if isinstance(modules[name], usual)]
-        if not chosen:
-            raise ValueError(
-                f"a model to prune has a linear, convolutional, recurrent or attention layer: "
-                f"{type(model).__name__} has {text.listed(sorted({type(m).__name__ for m in modules.values()}))}"
-                + (f"; name one of {_some(by_layer)} in layers= to prune it" if by_layer else "")
-            )
+        chosen = _by_default(model, by_layer)
     else:
         for name in layers:
             if name not in by_layer:
@@ -67,6 +59,32 @@ def prunable(
         chosen = _without(chosen, exclude, list(modules), type(model).__name__)
     canonical = {id(parameter): name for name, parameter in model.named_parameters()}
     return {canonical[id(weight)]: weight for name in chosen for weight in by_layer[name]}
+
+
+def weights_by_layer(model: Module) -> dict[str, list[Parameter]]:
+    """Return the layers that are pruned where none is named, each with its weights; a tied weight is its first layer's.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+
+    Examples
+    --------
+    >>> import torch
+    >>> {name: len(weights) for name, weights in weights_by_layer(torch.nn.ModuleDict(
+    ...     {"body": torch.nn.GRU(2, 3), "norm": torch.nn.LayerNorm(3), "head": torch.nn.Linear(3, 1)})).items()}
+    {'body': 2, 'head': 1}
+    """
+    by_layer = _weights(model)
+    found: dict[str, list[Parameter]] = {}
+    taken: set[int] = set()
+    for name in _by_default(model, by_layer):
+        own = [weight for weight in by_layer[name] if id(weight) not in taken]
+        taken |= {id(weight) for weight in own}
+        if own:
+            found[name] = own
+    return found
 
 
 def shareable(
@@ -111,6 +129,21 @@ def shareable(
     if not found:
         raise ValueError(f"values are shared by parameters: the chosen layers of {type(model).__name__} have none")
     return found
+
+
+def _by_default(model: Module, by_layer: dict[str, list[Parameter]]) -> list[str]:
+    """The layers that are pruned where none is named."""
+    standard = layer_kinds()
+    usual = tuple(kind for family in _BY_DEFAULT for kind in standard[family])
+    modules = dict(model.named_modules(remove_duplicate=False))
+    chosen = [name for name in by_layer if isinstance(modules[name], usual)]
+    if not chosen:
+        raise ValueError(
+            f"a model to prune has a linear, convolutional, recurrent or attention layer: "
+            f"{type(model).__name__} has {text.listed(sorted({type(m).__name__ for m in modules.values()}))}"
+            + (f"; name one of {_some(by_layer)} in layers= to prune it" if by_layer else "")
+        )
+    return chosen
 
 
 def _is_within(name: str, container: str) -> bool:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 METRICS = {"size": "size", "macs": "macs", "latency": "latency_onnxruntime_1", "memory": "memory"}
 WRITTEN = {"size": text.size, "macs": text.counted, "latency": text.latency, "memory": text.size}
 # What a sentence calls them.
-CALLED = {"size": "the file", "macs": "the MACs", "latency": "the latency", "memory": "the memory"}
+CALLED = {"size": "file", "macs": "MACs", "latency": "latency", "memory": "memory"}
 # Scores are shares of whole examples: sums of floats may miss the floor by this.
 _ROUNDING = 1e-9
 
@@ -65,8 +65,8 @@ class Limits:
     def broken(self, figures: Mapping[str, float]) -> list[str]:
         """Say which limits a row's costs break, and by how much."""
         return [
-            f"{CALLED[name]} is {WRITTEN[name](ratio * self.most[name])}, {ratio:.2f}x of the "
-            f"{WRITTEN[name](self.most[name])} that it may be".replace("the MACs is", "the MACs are")
+            f"{CALLED[name]} {WRITTEN[name](ratio * self.most[name])}, {ratio:.2f}x of the "
+            f"{WRITTEN[name](self.most[name])} allowed"
             for name, ratio in self.ratios(figures).items()
             if ratio > 1
         ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-import json
 import os
 import tempfile
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -12,13 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tunekit.compress import bundle_file, settings
-from tunekit.compress.holding import Held
-from tunekit.compress.inputs import fitted
+from tunekit.compress.fine_tune import FineTune
+from tunekit.compress.inputs import fitted, named
+from tunekit.compress.randomness import own_stream
 from tunekit.compress.searched import filled, parameters_of
 from tunekit.compress.settings import has_open, is_open
+from tunekit.compress.stage import Stage
 from tunekit.compress.trying import Metrics, measured_steps
 from tunekit.compress.workshop import Workshop
 from tunekit.core import seeds, text
+from tunekit.core.events import TrialReported
 from tunekit.search.space import Space
 
 if TYPE_CHECKING:
@@ -62,8 +64,8 @@ def pipeline(
     seed
         What building, training and compressing are seeded with, the same in each trial.
     cache
-        A folder for trained nets: where only the recipe differs, a net is not trained again. None: one that goes with
-        this process.
+        A folder for trained nets: where only the recipe differs, a net is not trained again. A net is known again by
+        its layers and first weights, how it is trained, and the first examples. None: a folder of this process.
     keep
         How many trained nets stay there, 1 or more; those that were not used for the longest time go first.
 
@@ -154,14 +156,12 @@ class Pipeline:
 
     def __call__(self, **params: Any) -> Generator[Metrics, None, Metrics]:
         """Train a net and compress it: yields the score after each epoch."""
-        task, metric = self._task, self._task.metric_name
+        metric = self._task.metric_name
         built = {name: params[name] for name in self._names if name in params}
         network = yield from self._trained(built, params.get("epochs", self._epochs), params)
-        with seeds.seeded(0):
-            sample = fitted(task.validation.head(32), network)
-        shop = Workshop(task, self._seed, sample)
-        start = yield from measured_steps(shop, network, [], timed=self._timed)
+        shop = self._shop(network)
         steps = filled(self._recipe, params)
+        start = yield from measured_steps(shop, network, [], timed=self._timed and not steps)
         end = (yield from measured_steps(shop, network, steps, timed=self._timed)) if steps else start
         return {**end, f"original_{metric}": start[metric], "original_size": start["size"]}
 
@@ -199,42 +199,50 @@ class Pipeline:
             network = on_device(_checked_net(self._build(**built), self._build), self._task)
         if not epochs:
             return network.eval()
-        asked = {"build": built, "epochs": epochs, "learning_rate": rate, "seed": self._seed}
-        key = hashlib.sha256(json.dumps(asked, sort_keys=True, default=repr).encode()).hexdigest()[:32]
-        place = self._folder / f"{key}.safetensors"
+        place = self._folder / f"{self._key(network, epochs, rate)}.safetensors"
         if place.exists():
             network.load_state_dict(load_file(place))
             place.touch()
             return network.eval()
-        yield from self._epochs_of(network, epochs, rate)
+        network = yield from self._epochs_of(network, epochs, rate)
         self._folder.mkdir(parents=True, exist_ok=True)
         weights = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in network.state_dict().items()}
         bundle_file.replace(place, save(weights))
         self._tidy()
         return network.eval()
 
-    def _epochs_of(self, network: Module, count: int, rate: float) -> Generator[Metrics, None, None]:
+    def _key(self, network: Module, epochs: int, rate: float) -> str:
+        """What a trained net depends on: its layers and first weights, the data, the loss and the training."""
         import torch
 
-        from tunekit.compress.network import runner
-        from tunekit.compress.randomness import own_stream
-        from tunekit.compress.task import last
-        from tunekit.compress.training import epochs, own_loop
+        digest = hashlib.sha256()
+        task = self._task
+        with seeds.seeded(self._seed):  # a split may shuffle, or change its examples at random
+            x, y = next(iter(task.train.chunks()))
+        asked = (repr(network), epochs, rate, self._seed, text.value(task.loss), text.value(task.fit), repr(task.train))
+        digest.update(repr((*asked, task.train.steps, task.train.batch_size)).encode())
+        for name, tensor in [*network.state_dict().items(), *named(x).items(), ("", y)]:
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()[:32]
 
-        task, metric = self._task, self._task.metric_name
+    def _epochs_of(self, network: Module, count: int, rate: float) -> Generator[Metrics, None, Module]:
+        metric, stage = self._task.metric_name, Stage(network)
+        context = self._shop(network).context(0, stage, lambda: 0.0, self._seed)
+        training = own_stream(FineTune(count, learning_rate=rate).apply(stage, context), self._seed)
+        while True:
+            try:
+                event = next(training)
+            except StopIteration as end:
+                trained: Stage = end.value
+                return trained.network
+            if isinstance(event, TrialReported):
+                yield {metric: event.metrics[metric]}
 
-        def training() -> Generator[Metrics, None, None]:
-            if task.fit is not None:
-                for _ in own_loop(network, task, count, Held({}, {})):
-                    pass
-                yield {metric: task.value(last(task.answers(runner(network))))}
-                return
-            generator = torch.Generator().manual_seed(self._seed)
-            for _, _, loss in epochs(network, task, count, learning_rate=rate, held=Held({}, {}), generator=generator):
-                if loss is not None:
-                    yield {metric: task.value(last(task.answers(runner(network))))}
-
-        yield from own_stream(training(), self._seed)
+    def _shop(self, network: Module) -> Workshop:
+        with seeds.seeded(0):
+            sample = fitted(self._task.validation.head(32), network)
+        return Workshop(self._task, self._seed, sample)
 
     def _tidy(self) -> None:
         """Take away the nets that were not used for the longest time."""

@@ -7,6 +7,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 # What these log below an error are their own affairs: optional packages they lack, steps they recommend to themselves.
 _LOGGERS = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir", "onnxruntime", "torch.fx", "torch.__trace")
@@ -43,3 +44,26 @@ def quiet() -> Iterator[None]:
             logger.setLevel(level)
         root.removeFilter(passes)
         root.removeHandler(handler)
+
+
+@contextmanager
+def silent_graphs() -> Iterator[None]:
+    """Keep PyTorch's older exporter from printing its whole graph where it fails: no level or filter holds that back.
+
+    Examples
+    --------
+    >>> with silent_graphs():
+    ...     pass
+    """
+    import torch
+
+    core: Any = torch._C
+    printer = getattr(core, "_jit_onnx_log", None)
+    if printer is None:
+        yield
+        return
+    core._jit_onnx_log = lambda *parts: None
+    try:
+        yield
+    finally:
+        core._jit_onnx_log = printer

@@ -42,8 +42,8 @@ class Report:
         warning = "" if self.look == 1 else "; the more often one looks, the less a test split says"
         return (
             f"On {text.plural(self.original.count, 'test example')}: {self.metric} {self.original} before, "
-            f"{self.compressed} after. Paired difference {_signed(self.change.value)} "
-            f"[{_signed(low)}, {_signed(high)}] (95 %): {seen}. "
+            f"{self.compressed} after. Paired difference {text.signed(self.change.value)} "
+            f"[{text.signed(low)}, {text.signed(high)}] (95 %): {seen}. "
             f"This is look number {self.look} at the test split{warning}."
         )
 
@@ -84,8 +84,3 @@ def compare(task: Task, original: Answers, compressed: Answers) -> Report:
         task.change(original, compressed),
         task.test_looks,
     )
-
-
-def _signed(value: float) -> str:
-    sign = "+" if value > 0 else "-" if value < 0 else ""
-    return f"{sign}{text.number(abs(value))}"

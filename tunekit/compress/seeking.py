@@ -12,7 +12,10 @@ from tunekit.compress.distill import Distill
 from tunekit.compress.fine_tune import FineTune
 from tunekit.compress.limits import limits_of
 from tunekit.compress.quantization.quantize import Quantize
+from tunekit.compress.randomness import own_stream
 from tunekit.core.events import Event
+from tunekit.core.job import StopRequested
+from tunekit.core.seeds import trial_seed
 
 if TYPE_CHECKING:
     from tunekit.compress.budget import Budget
@@ -22,11 +25,10 @@ if TYPE_CHECKING:
     from tunekit.compress.workshop import Workshop
     from tunekit.core.history import History
 
-# Epochs of the rounds: all shapes, the better half of them, the last one.
+# Epochs of the rounds: all shapes, those that may be the best, and to the end.
 _SHORT, _MIDDLE, _LONG = 4, 8, 20
+# How many may be the best, and are trained to the end one after the other before the budget is given up.
 _FINALISTS = 2
-# How many nets are trained to the end before the budget is given up.
-_ATTEMPTS = 2
 # Of the time that is left, what one training may take: the rest is for what comes after it.
 _SHARE_OF_TIME = 0.5
 # What the bar of a search counts: quantizing, measuring shapes, three rounds of training, the control.
@@ -50,8 +52,8 @@ class Findings:
         tried.
     is_within
         Whether the original itself keeps the budget.
-    ran_out
-        Whether the time was over before the search was.
+    ran_out, was_stopped
+        Whether the time was over before the search was, and whether somebody stopped it.
     """
 
     limits: Limits | None = None
@@ -61,6 +63,7 @@ class Findings:
     control: tuple[int, int] | None = None
     is_within: bool = False
     ran_out: bool = False
+    was_stopped: bool = False
 
 
 class Seeker:
@@ -105,7 +108,11 @@ class Seeker:
         if limits.hold(self._history[0].metrics):
             found.is_within = True
             return
-        yield from self._search(limits)
+        try:
+            yield from self._search(limits)
+        except StopRequested:
+            found.was_stopped = True
+            raise
         yield from self._shop.time_rows()
 
     def _search(self, limits: Limits) -> Generator[Event, None, None]:
@@ -116,10 +123,10 @@ class Seeker:
         self._phase = 2
         found = self.findings
         stage = self._shop.made[0].stage
-        context = self._shop.context(0, stage, self._clock)
-        fitting, others = yield from shapes.find(
-            stage, context, limits, self._history[0].metrics, self._shop.made[0].file, self._deadline
-        )
+        seed = trial_seed(self._shop.seed, 0)
+        context = self._shop.context(0, stage, self._clock, seed)
+        looking = shapes.find(stage, context, limits, self._history[0].metrics, self._shop.made[0].file, self._deadline)
+        fitting, others = yield from own_stream(looking, seed)
         found.fitting, found.others = tuple(fitting), tuple(others)
         found.ran_out = self._clock() > self._deadline
         self._phase = 3
@@ -136,11 +143,11 @@ class Seeker:
             self._phase = 4
             longer = []
             for row, shape in finalists:
-                longer.append((yield from self._further(row, shape, _MIDDLE)))
+                longer.append(((yield from self._further(row, _MIDDLE)), shape))
             finalists = self._best(longer)
         self._phase = 5
-        for row, shape in finalists[:_ATTEMPTS]:
-            done, _ = yield from self._further(row, shape, _LONG)
+        for row, shape in finalists:
+            done = yield from self._further(row, _LONG)
             made = yield from self._quantized(done, shape)
             if found.ran_out:
                 return
@@ -165,14 +172,14 @@ class Seeker:
         self.findings.tried += (number,)
         return None if made is None else number
 
-    def _further(self, row: int, shape: Shape, epochs: int) -> Generator[Event, None, tuple[int, Shape]]:
-        """Train a row on, as long as the time allows."""
+    def _further(self, row: int, epochs: int) -> Generator[Event, None, int]:
+        """Train a row on, as long as the time allows; return the row that came of it, the same where none did."""
         affordable = self._affordable(row, epochs)
         if not affordable:
             self.findings.ran_out = True
-            return row, shape
+            return row
         following = yield from self._chain(row, [self._learning(affordable)])
-        return (row if following is None else following), shape
+        return row if following is None else following
 
     def _learning(self, epochs: int) -> Step:
         if self._shop.task.fit is None and self._shop.is_classification:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from tunekit.compress.layers import prunable
+from tunekit.compress.layers import weights_by_layer
 from tunekit.compress.network import copied, runner
 from tunekit.compress.precision import full_precision
+from tunekit.compress.pruning.masks import keep_largest
 from tunekit.compress.pruning.prune import Prune
 from tunekit.compress.score import Score
 from tunekit.compress.task import Answers
@@ -82,10 +84,11 @@ class Sensitivity:
     --------
     >>> fragile = LayerSensitivity("0", (0.5, 0.9), (Score(-0.02, -0.03, -0.01, 500), Score(-0.2, -0.25, -0.15, 500)))
     >>> Sensitivity("accuracy", "weights", 500, (fragile,))
-    layer            50 % of its weights                     90 %
-        0  accuracy -0.02 [-0.03, -0.01]  -0.200 [-0.250, -0.150]
+    Change of accuracy with so much of one layer's weights gone, without any training:
+    layer                     50 %                     90 %
+        0  -0.020 [-0.030, -0.010]  -0.200 [-0.250, -0.150]
+    On the same 500 training examples, with 95 % intervals.
     0 is fragile: 50 % of its weights cost 0.02 of accuracy.
-    Changes on the same 500 training examples with 95 % intervals, each layer by itself, without any training.
     """
 
     metric: str
@@ -136,22 +139,24 @@ class Sensitivity:
     def __repr__(self) -> str:
         """A table, and what it says."""
         amounts = self.layers[0].amounts if self.layers else ()
-        header = ["layer", *(_share(amount) for amount in amounts)]
-        if amounts:
-            header[1] = f"{header[1]} of its {self.granularity}"
-        lines = [header]
+        lines = [["layer", *(_share(amount) for amount in amounts)]]
+        largest = max((abs(change.value) for layer in self.layers for change in layer.changes), default=0.0)
+        digits = max(3, 2 - math.floor(math.log10(largest))) if largest else 3
         for layer in self.layers:
             cells = [
-                f"{_signed(change.value)} [{_signed(change.low)}, {_signed(change.high)}]" for change in layer.changes
+                f"{_fixed(change.value, digits)} [{_fixed(change.low, digits)}, {_fixed(change.high, digits)}]"
+                for change in layer.changes
             ]
-            lines.append([layer.name, f"{self.metric} {cells[0]}", *cells[1:]])
-        widths = [max(len(line[place]) for line in lines) for place in range(len(header))]
+            lines.append([layer.name, *cells])
+        widths = [max(len(line[place]) for line in lines) for place in range(len(lines[0]))]
         table = ["  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
-        said = (
-            f"Changes on the same {text.plural(self.count, 'training example')} with 95 % intervals, each layer by "
-            "itself, without any training."
-        )
-        return "\n".join([*table, self.sentence(), said])
+        what = f"Change of {self.metric} with so much of one layer's {self.granularity} gone, without any training:"
+        said = f"On the same {text.plural(self.count, 'training example')}, with 95 % intervals."
+        return "\n".join([what, *table, said, self.sentence()])
+
+    def _repr_html_(self) -> str:
+        """The same, with lines that do not break."""
+        return f'<pre style="white-space:pre;overflow-x:auto;margin:0">{html.escape(repr(self))}</pre>'
 
 
 def sensitivity_of(
@@ -174,30 +179,35 @@ def sensitivity_of(
     ----------
     Li et al., "Pruning Filters for Efficient ConvNets", ICLR 2017, section 3.2 (sensitivity of single layers).
     """
-    known = tuple(sorted({checked_amount(amount) for amount in amounts}))
+    known = tuple(sorted({_checked(amount) for amount in amounts}))
     if not known:
         raise ValueError("sensitivity is measured at one amount at least: got none; leave amounts out")
     if granularity not in ("weights", "channels"):
         raise ValueError(f"unknown granularity {granularity!r}: the known ones are 'weights', 'channels'")
+    import torch
+
     examples = _some(task)
     network = copied(model)
     with full_precision(network):
         whole = _answers(network, examples)
-        layers: dict[str, list[Score]] = {}
-        weights = prunable(network)
-        for done, (name, weight) in enumerate(weights.items()):
-            kept = weight.detach().clone()
+        found = []
+        layers = weights_by_layer(network)
+        for done, (name, weights) in enumerate(layers.items()):
+            changes = []
             for amount in known:
-                yield Progressed(f"How sensitive is {_layer(name)}?", done / len(weights))
-                weight.data = kept * _mask(kept, amount, granularity)
-                change = task.change(whole, _answers(network, examples))
-                layers.setdefault(name, []).append(change)
-            weight.data = kept
-    found = tuple(LayerSensitivity(_layer(name), known, tuple(changes)) for name, changes in layers.items())
-    return Sensitivity(task.metric_name, granularity, len(whole.targets), found)
+                yield Progressed(f"How sensitive is {name}?", done / len(layers))
+                kept = [weight.detach().clone() for weight in weights]
+                with torch.no_grad():
+                    for weight, mask in zip(weights, _masks(weights, amount, granularity), strict=True):
+                        weight.masked_fill_(~mask, 0)
+                    changes.append(task.change(whole, _answers(network, examples)))
+                    for weight, before in zip(weights, kept, strict=True):
+                        weight.copy_(before)
+            found.append(LayerSensitivity(name, known, tuple(changes)))
+    return Sensitivity(task.metric_name, granularity, len(whole.targets), tuple(found))
 
 
-def checked_amount(amount: float) -> float:
+def _checked(amount: float) -> float:
     """Return an amount, once it is a share above 0 and below 1."""
     if isinstance(amount, bool) or not isinstance(amount, (int, float)) or not 0 < amount < 1:
         raise ValueError(f"an amount is a share above 0 and below 1: got {amount!r}; for 50 % write 0.5")
@@ -223,26 +233,22 @@ def _answers(network: Module, examples: Sequence[tuple[object, Tensor]]) -> Answ
     return Answers(outputs, torch.cat([y.cpu() for _, y in examples]))
 
 
-def _mask(weight: Tensor, amount: float, granularity: Granularity) -> Tensor:
-    """True where a weight stays: all but the smallest, or all but the channels with the smallest norms."""
-    scores = weight.abs() if granularity == "weights" else weight.flatten(1).norm(dim=1)
-    gone = round(amount * scores.numel())
-    mask = scores.new_ones(scores.numel(), dtype=bool)  # type: ignore[call-overload]
-    mask[scores.flatten().argsort()[:gone]] = False
+def _masks(weights: Sequence[Tensor], amount: float, granularity: Granularity) -> list[Tensor]:
+    """True where a weight of a layer stays: all but the smallest, or all but the rows with the smallest norms."""
     if granularity == "weights":
-        return mask.view_as(weight)  # type: ignore[no-any-return]
-    return mask.view(-1, *(1,) * (weight.dim() - 1))  # type: ignore[no-any-return]
-
-
-def _layer(parameter: str) -> str:
-    """The layer of a parameter; a layer with several weights is told by the whole name."""
-    return parameter.removesuffix(".weight")
+        return keep_largest([weight.abs() for weight in weights], weights, amount)
+    kept = []
+    for weight in weights:
+        norms = weight.flatten(1).norm(dim=1)
+        rows = keep_largest([norms], [norms], amount)[0]
+        kept.append(rows.view(-1, *(1,) * (weight.dim() - 1)).expand_as(weight))
+    return kept
 
 
 def _share(amount: float) -> str:
     return f"{100 * amount:g} %"
 
 
-def _signed(value: float) -> str:
-    value = round(value, 6)
-    return f"{'+' if value > 0 else '-' if value < 0 else ''}{text.number(abs(value))}"
+def _fixed(value: float, digits: int) -> str:
+    rounded = round(value, digits)
+    return f"{rounded:+.{digits}f}" if rounded else f"{0:.{digits}f}"

@@ -94,8 +94,8 @@ def below(rows: Sequence[Row], rule: str = RULE) -> tuple[list[str], list[str]]:
         change = best.change
         seen = "no difference is seen" if change.low <= 0 <= change.high else "a difference is seen"
         facts.append(
-            f"Row {best.number} against the original on the same examples: {best.metric} {_signed(change.value)} "
-            f"[{_signed(change.low)}, {_signed(change.high)}]; {seen}."
+            f"Row {best.number} against the original on the same examples: {best.metric} {text.signed(change.value)} "
+            f"[{text.signed(change.low)}, {text.signed(change.high)}]; {seen}."
         )
     facts.append(rule)
     return facts, [*_int8(complete), *_measured(complete)]
@@ -155,11 +155,6 @@ def _speed(before: float, after: float) -> str:
     if abs(after - before) <= _SAME * before:
         return "as fast"
     return f"{before / after:.1f}x faster" if after < before else f"{after / before:.1f}x slower"
-
-
-def _signed(value: float) -> str:
-    value = round(value, 5)  # what the rounding of a sum leaves is no difference
-    return f"{'+' if value > 0 else '-' if value < 0 else ''}{text.number(abs(value))}"
 
 
 def _factor(before: float, after: float) -> str:

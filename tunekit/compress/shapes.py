@@ -39,9 +39,11 @@ _MOST = 0.995
 _FURTHER = 0.9
 # A shape with more room than this below all its limits is made wider, up to that share of them.
 _SLACK, _FULL = 0.85, 0.95
-Of = Literal["parameters", "macs"]
 _SECONDS = 0.08
 _CALIBRATION = 64
+
+# What channels are removed by: as in Prune(of=...).
+Of = Literal["parameters", "macs"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,14 +281,8 @@ class _Finder:
     def _timed(self, forms: Mapping[str, bytes]) -> Generator[Event, None, dict[str, float]]:
         """Seconds for one example, as they would be in the moment in which the original was timed."""
         calls = {form: open_runner(data).call_on(self._one) for form, data in {**forms, "": self._file}.items()}
-        timing = latencies.compare(calls, _SECONDS)
-        while True:
-            try:
-                next(timing)
-            except StopIteration as end:
-                times = end.value
-                break
-            yield Progressed("Timing nets that nobody has trained, beside the original")
+        words = "Timing nets that nobody has trained, beside the original"
+        times = yield from latencies.told(latencies.compare(calls, _SECONDS), words)
         scale = self._original[METRICS["latency"]] / times[""].median
         return {form: times[form].median * scale for form in forms}
 

@@ -205,6 +205,12 @@ def last(answers: Iterator[Answers | None]) -> Answers:
     return found
 
 
+def has_classes(answers: Answers) -> bool:
+    """Whether each target is the number of a class, and the outputs have a value for each class."""
+    outputs, targets = answers.outputs, answers.targets
+    return outputs.dim() == 2 and targets.dim() == 1 and not (targets.is_floating_point() or targets.is_complex())
+
+
 def hits(answers: Answers) -> NDArray[np.bool_]:
     """Whether each answer is right, shape (examples,).
 
@@ -214,8 +220,7 @@ def hits(answers: Answers) -> NDArray[np.bool_]:
         If the outputs are not (examples, classes) or the targets not integers (examples,).
     """
     outputs, targets = answers.outputs, answers.targets
-    fits = outputs.dim() == 2 and targets.dim() == 1 and not (targets.is_floating_point() or targets.is_complex())
-    if not fits:
+    if not has_classes(answers):
         raise ValueError(
             "accuracy takes outputs (examples, classes) and integer targets (examples,): got outputs "
             f"{tuple(outputs.shape)} and {targets.dtype} targets {tuple(targets.shape)}; "

@@ -55,11 +55,11 @@ class Trying:
         return {**vars(self), "_shop": None}
 
     def __call__(self, **params: Any) -> Generator[Metrics, None, Metrics]:
-        """Run it once: yields the score after each epoch and all figures after each step."""
+        """Run it once: yields the score after each epoch, and returns all figures of the net."""
         steps = filled(self._recipe, params)
         if self._shop is None:
             self._shop = Workshop(self._task, self._seed, self._sample)
-            yield from measured_steps(self._shop, self._model, [], timed=self._timed)
+            yield from measured_steps(self._shop, self._model, [], timed=False)
         return (yield from measured_steps(self._shop, self._model, steps, timed=self._timed))
 
 

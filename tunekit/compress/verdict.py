@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tunekit.core.trial import Trial
 
 
-def verdict(budget: Budget, findings: Findings, trials: Sequence[Trial], stopped: bool) -> str:
+def verdict(budget: Budget, findings: Findings, trials: Sequence[Trial]) -> str:
     """Say what a search came to.
 
     Parameters
@@ -27,18 +27,16 @@ def verdict(budget: Budget, findings: Findings, trials: Sequence[Trial], stopped
         What the search found out.
     trials
         All rows.
-    stopped
-        Whether somebody stopped it.
     """
     limits = findings.limits
     if limits is None:
-        return "Stopped before the original was measured."
+        return "It ended before the search began."
     original = trials[0].metrics
     if findings.is_within:
         return f"The original is within {budget!r} already: nothing was done to it."
     best = best_within(limits, trials)
     parts = []
-    if stopped:
+    if findings.was_stopped:
         parts.append("Stopped: what is finished is kept; run it again to go on.")
     elif findings.ran_out:
         parts.append("The time was over before the search was.")
@@ -113,13 +111,12 @@ def _against(mine: Mapping[str, float], its: Mapping[str, float], limits: Limits
         before, after = its[METRICS[name]], mine[METRICS[name]]
         less = "faster" if name == "latency" else "smaller" if name in ("size", "memory") else "fewer"
         factor = f"{before / after:.1f}x {less}" if after else "none left"
-        what = "" if name == "size" else f"{CALLED[name].removeprefix('the ')} "
+        what = "" if name == "size" else f"{CALLED[name]} "
         costs.append(f"{what}{WRITTEN[name](before)} → {WRITTEN[name](after)} ({factor})")
     change = mine[limits.metric] - its[limits.metric]
-    sign = "+" if change > 5e-6 else "-" if change < -5e-6 else ""
     return (
         f"{', '.join(costs)}; {limits.metric} {text.number(its[limits.metric])} → {text.number(mine[limits.metric])} "
-        f"({sign}{text.number(abs(round(change, 6)))}) on validation"
+        f"({text.signed(change)}) on validation"
     )
 
 

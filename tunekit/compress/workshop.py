@@ -21,6 +21,7 @@ from tunekit.compress.onnx_memory import memory_bytes
 from tunekit.compress.randomness import own_stream
 from tunekit.compress.stage import Context, Stage
 from tunekit.compress.structure import describe
+from tunekit.compress.task import has_classes
 from tunekit.core import seeds, text
 from tunekit.core.events import Event, Progressed, TrialEnded, TrialMeasured, TrialStarted
 from tunekit.core.job import StopRequested, Work
@@ -103,8 +104,12 @@ class Workshop:
         began = clock()
         try:
             yield TrialStarted(number, params, seed)
+            for place, step in enumerate(steps[:-1], start=len(recipe) - len(steps) + 1):
+                earlier = seeds.trial_seed(self.seed, place)
+                context = self.context(number, stage, clock, earlier)
+                stage = yield from own_stream(step.apply(stage, context), earlier)
             context = self.context(number, stage, clock, seed)
-            made, metrics = yield from own_stream(self._make(steps, stage, recipe, context), seed)
+            made, metrics = yield from own_stream(self._make(steps[-1:], stage, recipe, context), seed)
         except StopRequested:
             yield TrialEnded(number, "stopped", {}, clock() - began)
             raise
@@ -115,17 +120,16 @@ class Workshop:
         yield TrialEnded(number, "complete", metrics, clock() - began)
         return made
 
-    def context(self, number: int, stage: Stage, clock: Callable[[], float], seed: int | None = None) -> Context:
+    def context(self, number: int, stage: Stage, clock: Callable[[], float], seed: int) -> Context:
         """What a step gets beside the stage."""
-        own = seeds.trial_seed(self.seed, number) if seed is None else seed
-        return Context(self.task, number, own, clock, self._file, self._original(stage), self._scored)
+        return Context(self.task, number, seed, clock, self._file, self._original(stage), self._scored)
 
     def _make(
         self, steps: Sequence[Step], stage: Stage, recipe: tuple[Step, ...], context: Context
     ) -> Generator[Event, None, tuple[Made, dict[str, float]]]:
         for step in steps:
             stage = yield from step.apply(stage, context)
-        name = repr(steps[-1]) if steps else "the original"
+        name = ", ".join(map(repr, steps)) or "the original"
         yield Progressed(f"Writing the ONNX file of {name}", 0.9)
         file = self._file(stage)
         run = runner(stage.network) if stage.file is None else open_runner(file)
@@ -135,7 +139,7 @@ class Workshop:
         made = Made(stage, file, recipe)
         if not steps:
             self._original_answers = answers
-            self.is_classification = _has_classes(answers)
+            self.is_classification = has_classes(answers)
         metrics = facts.metrics | self._change(answers) | {"memory": memory_bytes(file)}
         return made, metrics | {"bundle": len(bundle_file.pack(self.content(made, metrics)))}
 
@@ -222,22 +226,9 @@ class Workshop:
                 yield Progressed(f"Compiling row {number}, to time it")
                 found |= self._compiled_calls(number, network)
             calls |= {(number, cell): call for cell, call in found.items()}
-        timing = latencies.compare(calls, min(_SECONDS_A_CELL, _SECONDS_IN_ALL / len(calls)))
-        times = {}
-        while True:
-            try:
-                share = next(timing)
-            except StopIteration as end:
-                times = end.value
-                break
-            yield Progressed(f"Timing {text.plural(len(chosen), 'row')} in turn", share)
+        comparison = latencies.compare(calls, min(_SECONDS_A_CELL, _SECONDS_IN_ALL / len(calls)))
+        words = f"Timing {text.plural(len(chosen), 'row')} in turn"
+        times = yield from latencies.told(comparison, words, has_share=True)
         for number in chosen:
             own = {cell: time for (row, cell), time in times.items() if row == number}
             yield TrialMeasured(number, latency_metrics(own))
-
-
-def _has_classes(answers: Answers) -> bool:
-    """Whether each target is the number of a class, and the outputs have a value for each class."""
-    outputs, targets = answers.outputs, answers.targets
-    is_whole = not (targets.is_floating_point() or targets.is_complex())
-    return outputs.dim() == 2 and outputs.shape[1] > 1 and targets.dim() == 1 and is_whole

@@ -54,6 +54,18 @@ def size(count: float) -> str:
     return f"{count:.0f} B"
 
 
+def signed(value: float) -> str:
+    """Write a difference with its sign and three significant figures; what the rounding of a sum leaves is none.
+
+    Examples
+    --------
+    >>> signed(0.0123), signed(-0.5), signed(1e-17)
+    ('+0.0123', '-0.500', '0')
+    """
+    value = round(value, 6)
+    return f"{'+' if value > 0 else '-' if value < 0 else ''}{number(abs(value))}"
+
+
 def counted(count: float) -> str:
     """Write a large count with three significant figures and a suffix.
 

@@ -74,14 +74,7 @@ def choose(forms: Sequence[Form], context: Context) -> Generator[Event, None, tu
         answers.append((yield from context.answers(run)))
     batches = {size: repeated(x, size) for size in _BATCHES}
     calls = {(place, size): run.call_on(batch) for place, run in enumerate(runners) for size, batch in batches.items()}
-    timing = latencies.compare(calls, 0.05)
-    while True:
-        try:
-            next(timing)
-        except StopIteration as end:
-            times = end.value
-            break
-        yield Progressed("Timing all forms in turn")
+    times = yield from latencies.told(latencies.compare(calls, 0.05), "Timing all forms in turn")
     judged = [
         _Judged(
             form,
