@@ -65,7 +65,8 @@ TRUNKS: dict[str, list[list[Step]]] = {
     "GRU": [[slim(0.5, 10), *zeros(10, 0.6, 0.8)]],
     "encoder": [[slim(0.4, 6), *zeros(6, 0.5, 0.7)]],
 }
-BITS = (2, 3, 4)
+# A depthwise layer has few weights to a channel, and channels of very different size share its values.
+BITS = dict.fromkeys(TRUNKS, (2, 3, 4)) | {"depthwise": (4, 5, 6)}
 # How many times smaller a bundle is to be. Among all that are, the one with the best validation score is taken: the
 # smallest of many that just reach a score owes it to luck.
 WANTED = {"LeNet-300-100": 250, "LeNet-5": 450, "residual": 60}
@@ -135,7 +136,7 @@ def bundle(name: str, seed: int, drop: float) -> Found:
         lab.run(taught(trunk, teachers))
         last = len(lab.trials) - 1
         for number in (last - 2, last - 1, last):
-            for bits in BITS:
+            for bits in BITS[name]:
                 lab.run(taught(shared(bits, is_taught), teachers), after=number)
     base = lab.trials[0].metrics["accuracy"]
     good = good_enough(lab, base - drop)

@@ -62,8 +62,9 @@ def signed(value: float) -> str:
     >>> signed(0.0123), signed(-0.5), signed(1e-17)
     ('+0.0123', '-0.500', '0')
     """
-    value = round(value, 6)
-    return f"{'+' if value > 0 else '-' if value < 0 else ''}{number(abs(value))}"
+    if abs(value) < 5e-7:
+        return number(0)
+    return f"{'+' if value > 0 else '-'}{number(abs(value))}"
 
 
 def counted(count: float) -> str:
