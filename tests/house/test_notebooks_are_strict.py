@@ -22,7 +22,16 @@ def replay(folder: Path, saved: str, now: str) -> subprocess.CompletedProcess[st
     cell = v4.new_code_cell(CODE.format(now=now), outputs=[output], execution_count=1)
     notebook = folder / "notebook.ipynb"
     nbformat.write(v4.new_notebook(cells=[cell]), notebook)
-    pytest_ = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--config-file={ROOT / 'pyproject.toml'}"]
+    pytest_ = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        "-n",
+        "0",
+        f"--config-file={ROOT / 'pyproject.toml'}",
+    ]
     return subprocess.run([*pytest_, str(notebook)], cwd=ROOT, capture_output=True, text=True, timeout=120)
 
 
