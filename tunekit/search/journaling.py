@@ -12,8 +12,9 @@ from tunekit.core import text
 from tunekit.core.events import Event, SettingsEnqueued, TrialEnded, TrialStarted
 from tunekit.core.history import History
 from tunekit.core.journal import Contents, JournalError, JournalFile, Record, who
+from tunekit.core.journal_lines import Reader, number_of, record_of
 from tunekit.core.trial import Trial
-from tunekit.search.journal_lines import Reader, about, number_of, record_of
+from tunekit.search.journal_described import about, settings_of, written
 from tunekit.search.space import Space
 
 # A trial in which the process has died so often is not run again: it may be what kills it.
@@ -120,7 +121,7 @@ class StudyJournal:
         self.entropy = entropy
         self._history = history
         self._mine = about(space, history.goal, seed, entropy, sampler)
-        self._reader = Reader(path, space)
+        self._reader = Reader(path, lambda given: settings_of(given, space))
         self._ends: list[SettingsEnqueued | TrialEnded] = []
         self._file = JournalFile(path, self._mine, is_busy, self._accept)
         self._reader.opened(who())
@@ -204,7 +205,8 @@ class StudyJournal:
 
     def keep(self, event: Event) -> None:
         """Write an event down; at the end of a trial, until it is on the disk itself."""
-        self._file.write(record_of(event, self._space), sync=isinstance(event, TrialEnded))
+        record = record_of(event, lambda params: written(params, self._space))
+        self._file.write(record, sync=isinstance(event, TrialEnded))
 
     def rest(self) -> None:
         """Say that nothing runs now, to whoever watches; all is on the disk itself then."""

@@ -11,8 +11,9 @@ from tunekit.core.events import Progressed
 from tunekit.core.history import History
 from tunekit.core.job import Work
 from tunekit.core.journal import JournalError
+from tunekit.core.journal_lines import Reader
 from tunekit.core.locking import is_locked
-from tunekit.search.journal_lines import Reader, goal_of, space_of
+from tunekit.search.journal_described import goal_of, settings_of, space_of
 from tunekit.search.watching.watched_study import SECONDS_BETWEEN_LOOKS, Seen, WatchedStudy
 
 
@@ -64,6 +65,11 @@ class JournalStudy(WatchedStudy):
 
     def _begin_anew(self) -> None:
         contents = journal.read(self.path)
+        if contents.about.get("of") == "compression":
+            raise JournalError(
+                f"{self.path} is the journal of a compression: make it again with its model and task, as in "
+                f"Compression(model, task, journal={str(self.path)!r}), and its rows are there"
+            )
         try:
             self._space = space_of(contents.about["space"])
             self._history = History(goal_of(contents.about["goal"]))
@@ -71,7 +77,8 @@ class JournalStudy(WatchedStudy):
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             why = text.printable(str(error)[:200])
             raise JournalError(f"{self.path} does not say what it is of: {why}") from error
-        self._reader = Reader(self.path, self._space)
+        space = self._space
+        self._reader = Reader(self.path, lambda given: settings_of(given, space))
         self._take(contents)
 
     def _read_on(self) -> None:

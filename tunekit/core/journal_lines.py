@@ -1,12 +1,10 @@
-"""The lines of a study's journal: what is written of each event, and how it is read again."""
+"""The lines of a journal: what is written of each event, and how it is read again."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
-
-import numpy as np
 
 from tunekit.core import text
 from tunekit.core.events import (
@@ -18,63 +16,22 @@ from tunekit.core.events import (
     TrialReported,
     TrialStarted,
 )
-from tunekit.core.goal import Aim, Goal, Limit
 from tunekit.core.journal import JournalError, Record
-from tunekit.core.values import Foreign, decode, encode, figures
-from tunekit.search.parameters import Choice, Float, Int, Parameter
-from tunekit.search.space import Space
+from tunekit.core.values import figures
 
-# What is written
+Settings = Callable[[Mapping[str, Any]], Record]
 
 
-def about(space: Space, goal: Goal, seed: int | None, entropy: int, sampler: str) -> Record:
-    """What a journal is of."""
-    return {
-        "goal": {
-            "aims": [{"metric": aim.metric, "maximize": aim.maximize} for aim in goal.aims],
-            "limits": [{"metric": each.metric, "low": each.low, "high": each.high} for each in goal.limits],
-        },
-        "space": {name: _described(space[name], space) for name in space},
-        "seed": seed,
-        "entropy": entropy,
-        "sampler": sampler,
-    }
+def record_of(event: Event, settings: Settings) -> Record:
+    """A line for an event.
 
-
-def _described(parameter: Parameter, space: Space) -> Record:
-    when: Record | None = None
-    if parameter.when is not None:
-        when = {other: _wanted(value, space[other]) for other, value in parameter.when.items()}
-    if isinstance(parameter, Choice):
-        return {"kind": "choice", "values": [_encoded(value, parameter) for value in parameter.values], "when": when}
-    assert isinstance(parameter, (Float, Int))
-    kind = "float" if isinstance(parameter, Float) else "int"
-    bounds = {"low": parameter.low, "high": parameter.high, "log": parameter.log, "step": parameter.step}
-    return {"kind": kind, **bounds, "when": when}
-
-
-def _wanted(value: Any, parameter: Parameter) -> Any:
-    return [_encoded(each, parameter) for each in value] if isinstance(value, list) else _encoded(value, parameter)
-
-
-def _encoded(value: Any, parameter: Parameter) -> Any:
-    if isinstance(parameter, Choice):
-        choice = parameter
-        return encode(value, lambda whole: _place(choice, whole))
-    return encode(value.item() if isinstance(value, np.generic) else value)
-
-
-def _place(choice: Choice, value: Any) -> int | None:
-    same = (known is value or (type(known) is type(value) and bool(known == value)) for known in choice.values)
-    return next((place for place, is_it in enumerate(same) if is_it), None)
-
-
-def record_of(event: Event, space: Space) -> Record:
-    """A line for an event."""
-
-    def settings(params: Mapping[str, Any]) -> Record:
-        return {name: _encoded(value, space[name]) for name, value in params.items()}
-
+    Parameters
+    ----------
+    event
+        What happened.
+    settings
+        Writes a trial's params as plain values.
+    """
     match event:
         case TrialReported(number, metrics):
             return {"reported": number, "metrics": metrics}
@@ -92,53 +49,6 @@ def record_of(event: Event, space: Space) -> Record:
     raise AssertionError("progress leaves no trace")
 
 
-# What is read
-
-
-def space_of(described: Any) -> Space:
-    """The space that a journal describes; values that only its own program has are words.
-
-    Raises
-    ------
-    ValueError
-        If it describes none.
-    """
-    if not isinstance(described, dict):
-        raise ValueError("a space has parameters by name")
-    return Space({name: _parameter(each) for name, each in described.items()})
-
-
-def _parameter(described: Any) -> Parameter:
-    match described:
-        case {"kind": "choice", "values": list(values), "when": dict() | None as when}:
-            return Choice(*(decode(value) for value in values), when=_conditions(when))
-        case {"kind": "float" | "int" as kind, "low": low, "high": high, "log": bool(log), "step": step, "when": when}:
-            make = Float if kind == "float" else Int
-            return make(low, high, log=log, step=step, when=_conditions(when))
-    raise ValueError("a parameter has a kind and its bounds or values")
-
-
-def _conditions(when: Any) -> dict[str, Any] | None:
-    return None if when is None else {str(name): decode(value) for name, value in dict(when).items()}
-
-
-def goal_of(described: Any) -> Goal:
-    """The goal that a journal describes.
-
-    Raises
-    ------
-    ValueError
-        If it describes none.
-    """
-    match described:
-        case {"aims": [*aims], "limits": [*limits]} if aims:
-            return Goal(
-                *(Aim(str(each["metric"]), bool(each["maximize"])) for each in aims),
-                limits=tuple(Limit(str(each["metric"]), each["low"], each["high"]) for each in limits),
-            )
-    raise ValueError("a goal has aims")
-
-
 class Reader:
     """Reads the lines of a journal as events.
 
@@ -146,13 +56,13 @@ class Reader:
     ----------
     path
         The file, for the errors.
-    space
-        The study's own space, whose values settings are.
+    settings
+        Reads the params that `record_of` has written; raises where they are none.
     """
 
-    def __init__(self, path: Path, space: Space) -> None:
+    def __init__(self, path: Path, settings: Callable[[Any], dict[str, Any]]) -> None:
         self._path = path
-        self._space = space
+        self._settings = settings
         self._line = 1
         self._running: set[int] = set()
         self._session: Any = None
@@ -232,21 +142,6 @@ class Reader:
                 self.deaths[number] = self.deaths.get(number, 0) + 1
         self._running.clear()
         self._session = by.get("session")
-
-    def _settings(self, given: Any) -> dict[str, Any]:
-        if type(given) is not dict:
-            raise ValueError("settings are values by name")
-        params = {name: self._value(name, decode(value)) for name, value in given.items()}
-        self._space.check(params)
-        return params
-
-    def _value(self, name: str, value: Any) -> Any:
-        parameter = self._space[name]
-        if isinstance(value, Foreign) and isinstance(parameter, Choice):
-            if value.place is None or not 0 <= value.place < parameter.count:
-                raise ValueError(f"{name} has no value {value.words!r}")
-            return parameter.values[value.place]
-        return value
 
 
 def number_of(given: Any) -> int:
