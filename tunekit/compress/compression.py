@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tunekit.compress import recipe as recipes
 from tunekit.compress import sentences
 from tunekit.compress.budget import Budget
+from tunekit.compress.limits import METRICS
 from tunekit.compress.precision import words_on
 from tunekit.compress.randomness import own_stream
 from tunekit.compress.repeating import Repeats, repeated_with
@@ -22,6 +23,7 @@ from tunekit.compress.trying import FIGURES, Trying
 from tunekit.compress.verdict import verdict
 from tunekit.core import seeds, text
 from tunekit.core.job import Result, State, Status, Work
+from tunekit.core.journaled import journal_path
 from tunekit.search.goals import Bounds, Names, read_goal
 from tunekit.search.space import Space
 from tunekit.search.study import Study
@@ -47,13 +49,20 @@ class Compression(Rows):
     compiled
         Whether every row is timed with ``torch.compile``, too; the first time that takes up to a minute a row. Where it
         does not work for a row, a sentence says why.
+    journal
+        The path of a file, such as ``"runs/digits.jsonl"``: all that happens is written there, and the nets of the rows
+        into the folder ``runs/digits.rows``. Made again with it, after a restart or a kill, the compression has all its
+        rows; a recipe whose first rows are there goes on from them, and so does the search for a budget. A row with a
+        student of the caller's own is not gone on from: its figures are there, the net is not.
 
     Raises
     ------
     TypeError
         If the model is no module or cannot be copied, or the task is no `Task`.
     ValueError
-        If the seed is not a whole number from 0.
+        If the seed is not a whole number from 0; if the journal is of another model, metric or seed, or damaged.
+    JournalHeld
+        If another process holds the journal.
 
     Examples
     --------
@@ -67,10 +76,21 @@ class Compression(Rows):
     ['original', 'Prune(0.5)']
     """
 
-    def __init__(self, model: Module, task: Task, *, seed: int = 0, compiled: bool = False) -> None:
+    def __init__(
+        self,
+        model: Module,
+        task: Task,
+        *,
+        seed: int = 0,
+        compiled: bool = False,
+        journal: str | os.PathLike[str] | None = None,
+    ) -> None:
         super().__init__(model, task, seed=seed, compiled=compiled)
         self._plan: list[Step] = []
         self._numbers: list[int] = []
+        self._found = 0
+        if journal is not None:
+            self._open_journal(journal_path(journal))
 
     # What a person calls
 
@@ -129,9 +149,27 @@ class Compression(Rows):
                 "budget=Budget(size=1/10): got neither"
             )
         plan = recipes.check(recipe if params is None else filled(recipe, params), self._start_of(after))
-        first = len(self.history) if 0 in self._shop.made else 1
-        self._begin(self._work(plan, first, after), plan, list(range(first, first + len(plan))), None, show)
+        self._check_over()
+        known = self._done_before(plan, after)
+        first = max(1, len(self.history))
+        rest = plan[len(known) :]
+        numbers = [*known, *range(first, first + len(rest))]
+        self._begin(self._work(rest, first, [after, *known][-1]), plan, numbers, None, show)
+        self._found = len(known)
         return self
+
+    def _done_before(self, plan: Sequence[Step], after: int) -> list[int]:
+        """The rows of an earlier process that the first steps of a plan have made."""
+        if self._journal is None:
+            return []
+        before = self._shop.made[after].recipe if after in self._shop.made else ()
+        rows: list[int] = []
+        for end in range(1, len(plan) + 1):
+            row = self._journal.take((*before, *plan[:end]))
+            if row is None:
+                break
+            rows.append(row)
+        return rows
 
     def _seek(self, recipe: Sequence[Step] | None, after: int, budget: Budget, show: bool) -> Compression:
         given: Any = budget
@@ -150,7 +188,9 @@ class Compression(Rows):
         """Launch some work; where that cannot begin, what is going on stays what it was."""
         before = self._plan, self._numbers, self._seeker
         self._check_over()
-        self._plan, self._numbers, self._seeker = plan, numbers, seeker
+        if self._journal is not None:
+            self._journal.check_open()
+        self._plan, self._numbers, self._seeker, self._found = plan, numbers, seeker, 0
         try:
             self._launch(work, show=show)
         except BaseException:
@@ -217,6 +257,7 @@ class Compression(Rows):
         number = self.best_number
         if not number:
             raise RuntimeError("a recipe is repeated once there is a best row that is not the original: run one first")
+        self[number]  # one whose net is not there says why
         steps, done = self._shop.made[number].recipe, list[dict[str, float]]()
         others = [seeds.trial_seed(self.seed, 1000 + place) for place in range(repeats)]
         self._aside(repeated_with(self._original, self.task, steps, others, self._shop.sample, done))
@@ -307,7 +348,8 @@ class Compression(Rows):
         done = sum(1 for number in self._numbers if self._is_complete(number))
         state = self.state
         if state == "idle":
-            return Status(state, "Nothing has run yet.", 0.0)
+            rows = text.plural(len(self.history), "row")
+            return Status(state, f"{rows} from the journal." if self.history else "Nothing has run yet.", 0.0)
         if state == "over":
             return Status(state, self._outcome(), 1.0)
         progress = self._progress
@@ -323,7 +365,7 @@ class Compression(Rows):
             "paused": f"Paused: {now}; nothing is lost, Resume goes on from here; {steps}",
             "stopping": f"Stopping; what is finished is kept: {steps}",
         }.get(state, f"{now}; {steps}")
-        return Status(state, words, min(1.0, (over + share) / total))
+        return Status(state, self._waits_for_the_disk or words, min(1.0, (over + share) / total))
 
     def _seeker_status(self, seeker: Seeker, state: State, now: str) -> Status:
         best, tried = self._within, text.plural(len(seeker.findings.tried), "net")
@@ -333,7 +375,7 @@ class Compression(Rows):
             "paused": f"Paused: {now}; nothing is lost, Resume goes on from here; {known}",
             "stopping": f"Stopping; what is finished is kept: {known}",
         }.get(state, f"{now}; {known}")
-        return Status(state, words, seeker.fraction)
+        return Status(state, self._waits_for_the_disk or words, seeker.fraction)
 
     # The work, on the worker thread
 
@@ -362,16 +404,18 @@ class Compression(Rows):
             if following is None:
                 break
             made = following
-        yield from shop.time_rows()
+        if plan or not all(METRICS["latency"] in self.history[number].metrics for number in shop.made):
+            yield from shop.time_rows()
 
     def _seeking(self, seeker: Seeker) -> Work:
         yield from self._measured_original()
         yield from seeker.work()
 
     def _measured_original(self) -> Work:
-        if 0 in self._shop.made:
-            return
         stage = Stage(self._original, notes=words_on(self._original))
+        if self.history and self.history[0].state == "complete":
+            yield from self._shop.recall(stage, self.history[0].metrics)
+            return
         made = yield from self._shop.trial(0, (), stage, (), self._clock)
         if made is None:
             trial = self.history[0]
@@ -382,11 +426,14 @@ class Compression(Rows):
     def _outcome(self) -> str:
         if self._seeker is not None:
             return verdict(self._seeker.budget, self._seeker.findings, self.trials)
-        return sentences.outcome(
+        words = sentences.outcome(
             [self.history[number] for number in (0, *self._numbers) if number < len(self.history)],
             len(self._plan),
             self.task.metric_name,
         )
+        if self._found:
+            words += f" {self._found} of {text.plural(len(self._plan), 'step')} were in the journal, done before."
+        return words
 
     def _current(self) -> str:
         running = [trial for trial in self.history if trial.state == "running"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,12 +16,14 @@ from tunekit.compress.measure import on_device
 from tunekit.compress.network import copied
 from tunekit.compress.onnx_file import open_runner
 from tunekit.compress.report import Report, answer, compare
+from tunekit.compress.row_journal import RowJournal
 from tunekit.compress.task import Task
 from tunekit.compress.verdict import best_within
 from tunekit.compress.workshop import Workshop
 from tunekit.core import pareto, seeds, upstairs
 from tunekit.core.goal import Aim, Goal
-from tunekit.core.job import Job, Result
+from tunekit.core.job import Result
+from tunekit.core.journaled import JournaledJob
 from tunekit.core.trial import Trial
 
 if TYPE_CHECKING:
@@ -30,8 +34,10 @@ if TYPE_CHECKING:
     from tunekit.compress.task import Answers
 
 
-class Rows(Job):
+class Rows(JournaledJob):
     """A job whose trials are nets: the original, and what steps have made of it."""
+
+    _journal: RowJournal | None = None
 
     def __init__(self, model: Module, task: Task, *, seed: int = 0, compiled: bool = False) -> None:
         given: Any = task
@@ -53,6 +59,17 @@ class Rows(Job):
         self._reports: dict[int, Report] = {}
         self._original_answers: Answers | None = None
         self._sensitivity: Sensitivity | None = None
+
+    def _open_journal(self, path: Path) -> None:
+        """Go on with what a journal has; all that happens from now on is written there."""
+        me = weakref.ref(self)
+
+        def is_busy() -> bool:
+            job = me()
+            return job is not None and not job.is_over
+
+        self._journal = RowJournal(path, self.history, self._shop.made, self._original, self.task, self.seed, is_busy)
+        weakref.finalize(self, self._journal.release)
 
     @property
     def trials(self) -> list[Trial]:
@@ -116,7 +133,7 @@ class Rows(Job):
         IndexError
             If there is no such trial.
         ValueError
-            If it is not complete.
+            If it is not complete, or its net is not beside the journal any more.
         """
         if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < len(self.history):
             raise IndexError(f"rows are numbered from 0 to {len(self.history) - 1}: got {number!r}")
@@ -124,6 +141,9 @@ class Rows(Job):
         if trial.state != "complete":
             reason = f" ({trial.reason})" if trial.reason else ""
             raise ValueError(f"a model is there once its row is complete: row {number} is {trial.state}{reason}")
+        if number not in self._shop.made:
+            why = None if self._journal is None else self._journal.why_missing(number)
+            raise ValueError(f"row {number} has its figures alone: {why}; run its recipe again")
         made = self._shop.made[number]
         floating = made.stage.file is None
         content = self._shop.content(made, trial.metrics)

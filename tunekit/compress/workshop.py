@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import traceback
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass
@@ -120,6 +121,40 @@ class Workshop:
         yield TrialEnded(number, "complete", metrics, clock() - began)
         return made
 
+    def recall(self, stage: Stage, metrics: Mapping[str, float]) -> Work:
+        """Score the original once more where its row comes from a journal: other rows are compared with its answers.
+
+        Parameters
+        ----------
+        stage
+            The original.
+        metrics
+            What the journal says of it.
+
+        Raises
+        ------
+        ValueError
+            If it scores otherwise: then the data are others.
+        """
+        if self._original_answers is not None:
+            return
+        if 0 not in self.made:
+            self.made[0] = Made(stage, self._file(stage), ())
+        answers = yield from self._answered(runner(stage.network), "Scoring the original once more", 0.0)
+        name, value = self.task.metric_name, self.task.value(answers)
+        if not math.isclose(value, metrics[name], rel_tol=1e-3, abs_tol=1e-3):
+            raise ValueError(
+                f"a journal goes on with the data that it began with: there the original has {name} "
+                f"{text.number(metrics[name])}, here {text.number(value)}; give the same validation split, or choose "
+                "another name for the journal"
+            )
+        self._original_scored(answers)
+
+    def _original_scored(self, answers: Answers) -> None:
+        self.validation_count = len(answers.targets)
+        self._original_answers = answers
+        self.is_classification = has_classes(answers)
+
     def context(self, number: int, stage: Stage, clock: Callable[[], float], seed: int) -> Context:
         """What a step gets beside the stage."""
         return Context(self.task, number, seed, clock, self._file, self._original(stage), self._scored)
@@ -134,12 +169,10 @@ class Workshop:
         file = self._file(stage)
         run = runner(stage.network) if stage.file is None else open_runner(file)
         answers = yield from self._answered(run, f"Scoring {name} on the validation split", 0.95)
-        self.validation_count = len(answers.targets)
         facts = facts_of(stage.network, file, self.task, self.task.score(answers), self.sample)
         made = Made(stage, file, recipe)
         if not steps:
-            self._original_answers = answers
-            self.is_classification = has_classes(answers)
+            self._original_scored(answers)
         metrics = facts.metrics | self._change(answers) | {"memory": memory_bytes(file)}
         return made, metrics | {"bundle": len(bundle_file.pack(self.content(made, metrics)))}
 

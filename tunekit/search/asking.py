@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -12,9 +11,9 @@ from typing import Any, SupportsFloat
 import numpy as np
 
 from tunekit.core import seeds, text
-from tunekit.core.events import Event, SettingsEnqueued, TrialEnded, TrialStarted
+from tunekit.core.events import SettingsEnqueued, TrialEnded, TrialStarted
 from tunekit.core.goal import Goal
-from tunekit.core.job import Job, Result
+from tunekit.core.journaled import JournaledJob
 from tunekit.core.trial import Trial
 from tunekit.search.ending import ExpectsGain
 from tunekit.search.journaling import Credit, StudyJournal
@@ -24,7 +23,7 @@ from tunekit.search.samplers import resolve
 from tunekit.search.space import Space
 
 
-class Asking(Job):
+class Asking(JournaledJob):
     """A job whose trials are settings of a space: what comes next, and what it came to.
 
     Parameters
@@ -46,7 +45,6 @@ class Asking(Job):
         self.seed = seeds.check(seed)
         self._entropy = self.seed if self.seed is not None else int(np.random.SeedSequence().generate_state(1)[0])
         self._open = OpenTrials()
-        self._journal: StudyJournal | None = None
         self._credit = Credit()
 
     def _open_journal(self, path: Path) -> None:
@@ -193,46 +191,6 @@ class Asking(Job):
             seconds = self.history[number].seconds or 0.0
             self._record(TrialEnded(number, "stopped", {}, seconds))
         self._notify()
-
-    # What is written down
-
-    def _record(self, event: Event) -> None:
-        if self._journal is not None:
-            self._journal.check(event)
-        super()._record(event)
-
-    def _keep(self, event: Event) -> None:
-        if self._journal is None:
-            return
-        self._journal.keep(event)
-        if self._trouble is not None:
-            self._complain()
-            self.pause()
-
-    @property
-    def _trouble(self) -> str | None:
-        """Why the journal lacks something that has happened, in words."""
-        return None if self._journal is None else self._journal.trouble
-
-    def _rest_on(self) -> None:
-        """Once in a while as it rests: where the disk was the reason, see whether it takes more now."""
-        if self._journal is not None and self._journal.trouble is not None:
-            self._journal.retry()
-            if self._journal.trouble is None:
-                self.resume()
-
-    def _settle(self) -> None:
-        if self._journal is not None:
-            self._journal.rest()
-
-    def _result(self) -> Result:
-        self._complain()
-        return super()._result()
-
-    def _complain(self) -> None:
-        """Warn of what is not on the disk, where nothing runs that would say so by resting."""
-        if self._trouble is not None and self.is_over:
-            warnings.warn(f"{self._trouble}: it is lost when this process ends", stacklevel=4)
 
     # What comes next
 

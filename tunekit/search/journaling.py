@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,19 +19,6 @@ from tunekit.search.space import Space
 # A trial in which the process has died so often is not run again: it may be what kills it.
 _DEATHS = 3
 _DIED = "ProcessDied"
-
-
-def journal_path(given: str | os.PathLike[str]) -> Path:
-    """The path of a journal.
-
-    Raises
-    ------
-    TypeError
-        If it is no path.
-    """
-    if not isinstance(given, (str, os.PathLike)):
-        raise TypeError(f"a journal is the path of a file, as in 'runs/digits.jsonl': got {text.value(given)}")
-    return Path(given).expanduser()
 
 
 @dataclass
@@ -233,6 +219,8 @@ class StudyJournal:
 
 def _check_same(path: Path, mine: Record, theirs: Record) -> None:
     """Raise if a journal is of another study."""
+    if theirs.get("of") == "compression":
+        raise JournalError(f"{path} is the journal of a compression: choose another name for the study's")
     differing = next((part for part in ("goal", "space", "seed") if mine[part] != theirs.get(part)), None)
     if differing is None and list(mine["space"]) != list(theirs["space"]):
         differing = "space"  # to a sampler the order counts

@@ -12,6 +12,7 @@ from tunekit.core import text, upstairs
 from tunekit.core.events import Event, TrialEnded
 from tunekit.core.history import History
 from tunekit.core.job import Job, Result, Status
+from tunekit.core.journaled import journal_path
 from tunekit.core.trial import Trial
 from tunekit.search import sentences
 from tunekit.search.asking import Asking
@@ -24,7 +25,6 @@ from tunekit.search.ending import Until, read_until
 from tunekit.search.executors import open_crew
 from tunekit.search.folders import Folders
 from tunekit.search.goals import Bounds, Names, read_goal
-from tunekit.search.journaling import journal_path
 from tunekit.search.objective import Objective
 from tunekit.search.run import OnError, Run
 from tunekit.search.samplers import HasParents
@@ -381,10 +381,8 @@ class Study(Asking):
         if confirming is not None:
             return Status(state, confirming.words(state), confirming.share)
         assert run is not None
-        if state in ("pausing", "paused") and self._trouble is not None:
-            words = f"Paused: {self._trouble}. Nothing is lost: it goes on by itself when the disk takes it."
-            return Status(state, words, run.share(self.history))
-        return Status(state, run.words(state, self.history, self._clock()), run.share(self.history))
+        words = self._waits_for_the_disk or run.words(state, self.history, self._clock())
+        return Status(state, words, run.share(self.history))
 
     def _outcome(self) -> str:
         already = 0 if self._run is None else self._run.already

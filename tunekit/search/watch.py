@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tunekit.core import text
-from tunekit.search.journaling import journal_path
+from tunekit.core.journaled import journal_path
 from tunekit.search.study import Study
 
 
