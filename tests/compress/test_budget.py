@@ -218,6 +218,19 @@ def test_a_search_ends_when_its_time_is_over(monkeypatch: pytest.MonkeyPatch) ->
     assert "The time was over before the search was." in words
 
 
+def test_a_net_that_needs_too_much_memory_is_a_row_that_failed() -> None:
+    def fit(model: nn.Module, task: Any, epochs: int) -> Any:
+        yield
+        raise MemoryError("cannot allocate 9 GB")
+
+    lab = Compression(trained("conv"), digits(fit=fit))
+    words = repr(lab.start(budget=Budget(size=1 / 2, macs=1 / 2, drop=0.3)).wait())
+    failed = [trial for trial in lab.trials if trial.state == "failed"]
+    assert words.startswith("No row keeps")
+    assert f" failed, row {failed[-1].number} with MemoryError: cannot allocate 9 GB." in words
+    assert lab[lab.best_number or 0].metrics
+
+
 def test_a_task_with_its_own_loop_is_fine_tuned_and_not_taught() -> None:
     def fit(model: nn.Module, task: Any, epochs: int) -> Any:
         optimizer = torch.optim.Adam(model.parameters())

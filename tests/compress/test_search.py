@@ -204,6 +204,14 @@ def test_another_loss_data_or_net_is_trained_anew(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("*.safetensors"))) == 5
 
 
+def test_a_cache_that_cannot_be_written_costs_no_trial(tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file, where a folder is wanted")
+    whole = pipeline(perceptron, tiny(), {"width": Int(4, 8)}, recipe=[Quantize()], epochs=1, cache=tmp_path / "cache")
+    study = Study(whole, whole.space, maximize="accuracy", minimize="size", sampler="random", seed=0)
+    study.start(2).wait()
+    assert [trial.state for trial in study.trials] == ["complete"] * 2
+
+
 def test_the_cache_is_bounded(tmp_path: Path) -> None:
     trained = pipeline(perceptron, tiny(), {"width": Int(2, 9)}, epochs=1, cache=tmp_path, keep=2)
     for width in range(2, 7):

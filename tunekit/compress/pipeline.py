@@ -7,6 +7,7 @@ import inspect
 import os
 import tempfile
 from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -205,10 +206,11 @@ class Pipeline:
             place.touch()
             return network.eval()
         network = yield from self._epochs_of(network, epochs, rate)
-        self._folder.mkdir(parents=True, exist_ok=True)
         weights = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in network.state_dict().items()}
-        bundle_file.replace(place, save(weights))
-        self._tidy()
+        with suppress(OSError):  # a disk that takes it not costs another training, not this trial
+            self._folder.mkdir(parents=True, exist_ok=True)
+            bundle_file.replace(place, save(weights))
+            self._tidy()
         return network.eval()
 
     def _key(self, network: Module, epochs: int, rate: float) -> str:

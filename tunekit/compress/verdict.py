@@ -46,6 +46,9 @@ def verdict(budget: Budget, findings: Findings, trials: Sequence[Trial]) -> str:
         parts.append(f"Row {best.number} keeps {budget!r}: {_against(best.metrics, original, limits)}.")
         if findings.control is not None:
             parts.append(_compared(findings.control, best, limits, trials))
+    failed = [trial for trial in trials if trial.number in findings.tried and trial.state == "failed"]
+    if failed:
+        parts.append(f"{text.plural(len(failed), 'row')} failed, row {failed[-1].number} with {failed[-1].reason}.")
     if any(name == "latency" for name in limits.most):
         parts.append("Latencies are those of this machine.")
     return " ".join(parts)
