@@ -163,6 +163,20 @@ def test_the_front_of_three_aims_is_drawn_in_two_and_says_so() -> None:
     assert data.title.endswith("(2 of 3 aims)")
 
 
+def test_the_front_shows_what_nets_were_before_they_were_compressed() -> None:
+    study = tk.Study(None, {"x": (0.0, 1.0)}, maximize="accuracy", minimize="size")
+    was = {"original_accuracy": 0.96, "original_size": 9e4}
+    study.tell({"x": 0.1}, {"accuracy": 0.95, "size": 8e3, **was})
+    study.tell({"x": 0.2}, {"accuracy": 0.90, "size": 2e3, **was})
+    data = front.front_data(study.history)
+    assert data.originals == ((9e4, 0.96),)
+    assert data.front == ((2e3, 0.90), (8e3, 0.95))
+    axes = plot("front", study).axes[0]
+    assert axes.get_xscale() == "log"
+    assert [words.get_text() for words in axes.get_legend().get_texts()] == ["before compression"]
+    assert front.front_data(weighed(2).history).originals == ()
+
+
 def test_the_trade_off_says_how_much_smaller() -> None:
     data = trade_off.trade_off_data(squeezed().history)
     assert data.title == "4.0x smaller; accuracy 0.950 → 0.940"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,8 @@ class FrontData:
         aims, where there is no such edge in the plane.
     title
         The finding.
+    originals
+        Where each trial is a net that was compressed, what it was before, the same.
     """
 
     across: str
@@ -47,6 +50,7 @@ class FrontData:
     outside: Points
     steps: str | None
     title: str
+    originals: Points = ()
 
 
 def front_data(history: History) -> FrontData:
@@ -69,7 +73,15 @@ def front_data(history: History) -> FrontData:
         points([trial for trial in history.complete if trial.number not in counting]),
         None if len(aims) > 2 else "steps-pre" if across.maximize else "steps-post",
         _title(history),
+        _originals(history, across.metric, up.metric),
     )
+
+
+def _originals(history: History, across: str, up: str) -> Points:
+    """A pipeline says of each net what it was before it was compressed."""
+    names = (f"original_{across}", f"original_{up}")
+    known = [trial.metrics for trial in history.complete if all(name in trial.metrics for name in names)]
+    return tuple(sorted({(metrics[names[0]], metrics[names[1]]) for metrics in known}))
 
 
 def _title(history: History) -> str:
@@ -85,16 +97,25 @@ def _title(history: History) -> str:
 
 
 def draw_front(axes: Axes, data: FrontData) -> None:
-    """Draw it: the front in the accent colour, the others in grey, hollow outside of the limits."""
+    """Draw it: the front in the accent colour, the others in grey, hollow outside of the limits, what they were as crosses."""
     label(axes, data.title, data.across, data.up)
-    everything = (*data.front, *data.others, *data.outside)
+    everything = (*data.front, *data.others, *data.outside, *data.originals)
     if not everything:
         hide(axes)
         return
-    axes.set_xlim(*room([across for across, _ in everything]))
+    values = [across for across, _ in everything]
+    if data.originals and min(values) > 0:  # they are several times larger
+        axes.set_xscale("log")
+        low, high = room([math.log10(value) for value in values])
+        axes.set_xlim(10**low, 10**high)
+    else:
+        axes.set_xlim(*room(values))
     axes.set_ylim(*room([up for _, up in everything]))
     for points, fill in ((data.others, "full"), (data.outside, "none")):
         axes.plot(*_columns(points), "o", color=QUIET, markersize=3.5, fillstyle=fill)
+    axes.plot(*_columns(data.originals), "x", color=QUIET, markersize=4.5, label="before compression")
+    if data.originals:
+        axes.legend(loc="lower right", fontsize=8, frameon=False, labelcolor=QUIET, handletextpad=0.2)
     if data.steps is not None:
         axes.plot(*_columns(data.front), color=ACCENT, linewidth=1.6, drawstyle=data.steps, solid_capstyle="butt")
     axes.plot(*_columns(data.front), "o", color=ACCENT, markersize=5.5, markeredgewidth=0)
