@@ -173,7 +173,9 @@ def test_the_front_shows_what_nets_were_before_they_were_compressed() -> None:
     assert data.front == ((2e3, 0.90), (8e3, 0.95))
     axes = plot("front", study).axes[0]
     assert axes.get_xscale() == "log"
-    assert [words.get_text() for words in axes.get_legend().get_texts()] == ["before compression"]
+    legend = axes.get_legend()
+    assert legend is not None
+    assert [words.get_text() for words in legend.get_texts()] == ["before compression"]
     assert front.front_data(weighed(2).history).originals == ()
 
 

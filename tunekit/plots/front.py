@@ -97,7 +97,7 @@ def _title(history: History) -> str:
 
 
 def draw_front(axes: Axes, data: FrontData) -> None:
-    """Draw it: the front in the accent colour, the others in grey, hollow outside of the limits, what they were as crosses."""
+    """Draw it: the front in the accent colour, the others in grey, hollow outside of the limits, originals crosses."""
     label(axes, data.title, data.across, data.up)
     everything = (*data.front, *data.others, *data.outside, *data.originals)
     if not everything:
