@@ -34,7 +34,7 @@ def browser() -> Iterator[Browser]:
 def lab_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A JupyterLab that serves a copy of the notebooks, so that no test changes them."""
     root = tmp_path_factory.mktemp("lab") / "notebooks"
-    shutil.copytree(ROOT / "notebooks", root, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
+    shutil.copytree(ROOT / "notebooks", root, ignore=shutil.ignore_patterns(".ipynb_checkpoints", "runs"))
     with serve(root, tmp_path_factory.mktemp("jupyter")) as server:
         yield server
 
