@@ -230,7 +230,7 @@ def test_a_full_disk_pauses_it_and_nothing_is_lost(path: Path) -> None:
     lab[4](tiny().validation.head(2))
 
 
-def test_another_model_seed_or_metric_is_an_error_that_says_what_differs(path: Path) -> None:
+def test_another_model_or_seed_is_an_error_that_says_what_differs(path: Path) -> None:
     forgotten(tk.Compression(mlp(), tiny(), journal=path))
     written = path.read_bytes()
     with pytest.raises(JournalError, match="another model"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 import os
 import tempfile
@@ -15,6 +14,7 @@ from tunekit.compress import bundle_file, settings
 from tunekit.compress.fine_tune import FineTune
 from tunekit.compress.inputs import fitted, named
 from tunekit.compress.randomness import own_stream
+from tunekit.compress.row_files import digest_of
 from tunekit.compress.searched import filled, parameters_of
 from tunekit.compress.settings import has_open, is_open
 from tunekit.compress.stage import Stage
@@ -215,18 +215,12 @@ class Pipeline:
 
     def _key(self, network: Module, epochs: int, rate: float) -> str:
         """What a trained net depends on: its layers and first weights, the data, the loss and the training."""
-        import torch
-
-        digest = hashlib.sha256()
         task = self._task
         with seeds.seeded(self._seed):  # a split may shuffle, or change its examples at random
             x, y = next(iter(task.train.chunks()))
         asked = (repr(network), epochs, rate, self._seed, text.value(task.loss), text.value(task.fit), repr(task.train))
-        digest.update(repr((*asked, task.train.steps, task.train.batch_size)).encode())
-        for name, tensor in [*network.state_dict().items(), *named(x).items(), ("", y)]:
-            digest.update(name.encode())
-            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-        return digest.hexdigest()[:32]
+        words = repr((*asked, task.train.steps, task.train.batch_size))
+        return digest_of([*network.state_dict().items(), *named(x).items(), ("", y)], words)
 
     def _epochs_of(self, network: Module, count: int, rate: float) -> Generator[Metrics, None, Module]:
         metric, stage = self._task.metric_name, Stage(network)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,16 +48,21 @@ def known_by(recipe: Sequence[Step]) -> str:
     return digest.hexdigest()[:32]
 
 
-def fingerprint(network: Module) -> str:
-    """A digest of a network's weights, their names and types."""
+def digest_of(tensors: Iterable[tuple[str, Tensor]], words: str = "") -> str:
+    """A digest of words, and of tensors with their names, types and shapes."""
     import torch
 
-    digest = hashlib.sha256()
-    for name, tensor in network.state_dict().items():
+    digest = hashlib.sha256(words.encode())
+    for name, tensor in tensors:
         held = tensor.detach().cpu().contiguous()
         digest.update(f"{name} {held.dtype} {tuple(held.shape)}".encode())
         digest.update(held.flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()[:32]
+
+
+def fingerprint(network: Module) -> str:
+    """A digest of a network's weights, their names and types."""
+    return digest_of(network.state_dict().items())
 
 
 def write(folder: Path, stage: Stage, file: bytes, recipe: Sequence[Step], original: Module) -> None:

@@ -23,7 +23,7 @@ from tunekit.compress.workshop import Workshop
 from tunekit.core import pareto, seeds, upstairs
 from tunekit.core.goal import Aim, Goal
 from tunekit.core.job import Result
-from tunekit.core.journaled import JournaledJob
+from tunekit.core.journaled import JournaledJob, busy
 from tunekit.core.trial import Trial
 
 if TYPE_CHECKING:
@@ -62,13 +62,9 @@ class Rows(JournaledJob):
 
     def _open_journal(self, path: Path) -> None:
         """Go on with what a journal has; all that happens from now on is written there."""
-        me = weakref.ref(self)
-
-        def is_busy() -> bool:
-            job = me()
-            return job is not None and not job.is_over
-
-        self._journal = RowJournal(path, self.history, self._shop.made, self._original, self.task, self.seed, is_busy)
+        self._journal = RowJournal(
+            path, self.history, self._shop.made, self._original, self.task, self.seed, busy(self)
+        )
         weakref.finalize(self, self._journal.release)
 
     @property

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import warnings
+import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -46,6 +48,17 @@ def journal_path(given: str | os.PathLike[str]) -> Path:
     if not isinstance(given, (str, os.PathLike)):
         raise TypeError(f"a journal is the path of a file, as in 'runs/digits.jsonl': got {text.value(given)}")
     return Path(given).expanduser()
+
+
+def busy(job: Job) -> Callable[[], bool]:
+    """Return what says whether a job runs, and does not keep it alive."""
+    me = weakref.ref(job)
+
+    def is_busy() -> bool:
+        there = me()
+        return there is not None and not there.is_over
+
+    return is_busy
 
 
 class JournaledJob(Job):

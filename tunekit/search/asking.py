@@ -13,7 +13,7 @@ import numpy as np
 from tunekit.core import seeds, text
 from tunekit.core.events import SettingsEnqueued, TrialEnded, TrialStarted
 from tunekit.core.goal import Goal
-from tunekit.core.journaled import JournaledJob
+from tunekit.core.journaled import JournaledJob, busy
 from tunekit.core.trial import Trial
 from tunekit.search.ending import ExpectsGain
 from tunekit.search.journaling import Credit, StudyJournal
@@ -49,13 +49,7 @@ class Asking(JournaledJob):
 
     def _open_journal(self, path: Path) -> None:
         """Go on with what a journal has; all that happens from now on is written there."""
-        me = weakref.ref(self)
-
-        def is_busy() -> bool:
-            study = me()
-            return study is not None and not study.is_over
-
-        journal = StudyJournal(path, self.history, self.space, self.seed, self._entropy, self.sampler_name, is_busy)
+        journal = StudyJournal(path, self.history, self.space, self.seed, self._entropy, self.sampler_name, busy(self))
         weakref.finalize(self, journal.release)
         self._credit, self._entropy = journal.credit, journal.entropy
         self._journal = journal
