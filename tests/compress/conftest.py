@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tunekit.compress import shapes, workshop
+from tunekit.compress import fitting, workshop
 from tunekit.compress.exporter import Exporter
 
 
@@ -20,7 +20,7 @@ def _quick() -> Iterator[None]:
     patch, exporter = pytest.MonkeyPatch(), Exporter()
     patch.setattr(workshop, "_SECONDS_A_CELL", 0.002)
     patch.setattr(workshop, "Exporter", lambda: exporter)
-    patch.setattr(shapes, "sketch", exporter)
-    patch.setattr(shapes, "_SECONDS", 0.01)
+    patch.setattr(fitting, "sketch", exporter)
+    patch.setattr(fitting, "_SECONDS", 0.01)
     yield
     patch.undo()

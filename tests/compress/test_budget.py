@@ -72,6 +72,8 @@ HALF = Budget(size=1 / 2, macs=1 / 2, drop=0.2)
         ("conv", Budget(memory=1 / 2, drop=0.1)),
         ("mlp", Budget(size=1 / 3, macs="3 k", drop=0.1)),
         ("gru", Budget(size=1 / 2, drop=0.1)),
+        ("mlp", Budget(bundle=1 / 8, drop=0.1)),
+        ("conv", Budget(bundle=1 / 3, size=1 / 2, drop=0.2)),
     ],
     ids=str,
 )
@@ -93,6 +95,15 @@ def test_what_can_be_had_is_had_and_the_file_is_as_small_as_its_row_says(tmp_pat
     assert found("conv", HALF).figures["macs"] <= 0.5 * lab.trials[0].metrics["macs"]
     lab.best.export(tmp_path / "net.onnx")
     assert (tmp_path / "net.onnx").stat().st_size <= 0.5 * lab.trials[0].metrics["size"]
+
+
+def test_a_bundle_gets_small_by_zeros_and_shared_values(tmp_path: Path) -> None:
+    budget = Budget(bundle=1 / 8, drop=0.1)
+    lab, words, _ = found("mlp", budget)
+    path = tmp_path / "net.tunekit"
+    lab.best.save(path)
+    assert path.stat().st_size <= budget.figure("bundle", lab.trials[0].metrics["bundle"]), words
+    assert {type(step).__name__ for step in lab.best.recipe} >= {"Prune", "Share"}
 
 
 def test_the_same_shape_is_trained_from_scratch_beside_it() -> None:
@@ -251,7 +262,7 @@ def test_a_task_with_its_own_loop_is_fine_tuned_and_not_taught() -> None:
 @pytest.mark.parametrize(
     ("make", "kind", "words"),
     [
-        (lambda: Budget(), ValueError, ["at least one of 'size', 'macs', 'latency', 'memory'", "got none"]),
+        (lambda: Budget(), ValueError, ["at least one of 'size', 'bundle', 'macs', 'latency', 'memory'", "got none"]),
         (lambda: Budget(drop=0.01), ValueError, ["at least one of", "write Budget(size=1/10)"]),
         (lambda: Budget(size=10), ValueError, ["share of the original's", "got 10", "write 1/10"]),
         (lambda: Budget(size=100), ValueError, ["got 100", "for a figure '100 kB'"]),
@@ -300,6 +311,6 @@ def test_what_contradicts_the_run() -> None:
 
 def test_the_limits_are_those_that_measure_gives() -> None:
     model, task = trained("conv"), digits()
-    figures = measure(model, task).metrics | {"memory": 1000.0}
-    limits = limits_of(Budget(size=0.5, macs=0.5, latency=0.5, memory=0.5), "accuracy", figures)
+    figures = measure(model, task).metrics | {"memory": 1000.0, "bundle": 500.0}
+    limits = limits_of(Budget(size=0.5, bundle=0.5, macs=0.5, latency=0.5, memory=0.5), "accuracy", figures)
     assert limits.ratios(figures) == dict.fromkeys(METRICS, pytest.approx(2.0))

@@ -14,14 +14,14 @@ from tunekit.core import text
 _BYTES = {"B": 1.0, "kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 2.0**10, "MiB": 2.0**20}
 _SECONDS = {"µs": 1e-6, "us": 1e-6, "ms": 1e-3, "s": 1.0}
 _COUNTS = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9}
-_UNITS = {"size": _BYTES, "macs": _COUNTS, "latency": _SECONDS, "memory": _BYTES}
-_EXAMPLES = {"size": "100 kB", "macs": "2 M", "latency": "2 ms", "memory": "64 kB"}
+_UNITS = {"size": _BYTES, "bundle": _BYTES, "macs": _COUNTS, "latency": _SECONDS, "memory": _BYTES}
+_EXAMPLES = {"size": "100 kB", "bundle": "10 kB", "macs": "2 M", "latency": "2 ms", "memory": "64 kB"}
 _WAITS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Budget:
-    """What a compressed model may cost, at least one of ``size``, ``macs``, ``latency`` and ``memory``.
+    """What a compressed model may cost, at least one of ``size``, ``bundle``, ``macs``, ``latency`` and ``memory``.
 
     Each of them is a share of the original's figure, above 0 to 1, or a figure with its unit.
 
@@ -29,6 +29,9 @@ class Budget:
     ----------
     size
         Of the ONNX file, such as ``1/10`` or ``"100 kB"``.
+    bundle
+        Of the file that `Compressed.save` writes, which stores zeros and shared values in few bits: ``1/50``,
+        ``"10 kB"``.
     macs
         Multiply-accumulate operations for one example: ``1/4``, ``"2 M"``.
     latency
@@ -61,6 +64,7 @@ a tenth write 1/10
     """
 
     size: float | str | None = None
+    bundle: float | str | None = None
     macs: float | str | None = None
     latency: float | str | None = None
     memory: float | str | None = None
@@ -81,7 +85,7 @@ a tenth write 1/10
 
     @property
     def limited(self) -> tuple[str, ...]:
-        """What is limited: some of ``"size"``, ``"macs"``, ``"latency"``, ``"memory"``."""
+        """What is limited: some of ``"size"``, ``"bundle"``, ``"macs"``, ``"latency"``, ``"memory"``."""
         return tuple(name for name in _UNITS if getattr(self, name) is not None)
 
     @property
@@ -125,7 +129,7 @@ a tenth write 1/10
 
 
 def _as_unit(name: str, value: float) -> str:
-    unit = {"size": "kB", "macs": "M", "latency": "ms", "memory": "kB"}[name]
+    unit = {"size": "kB", "bundle": "kB", "macs": "M", "latency": "ms", "memory": "kB"}[name]
     return "" if value < 20 else f", for a figure {f'{value:g} {unit}'!r}"
 
 

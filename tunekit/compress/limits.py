@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from tunekit.compress.budget import Budget
 
 # What a budget limits, by the name that the figure has in a row's metrics, and how it is written.
-METRICS = {"size": "size", "macs": "macs", "latency": "latency_onnxruntime_1", "memory": "memory"}
-WRITTEN = {"size": text.size, "macs": text.counted, "latency": text.latency, "memory": text.size}
+METRICS = {"size": "size", "bundle": "bundle", "macs": "macs", "latency": "latency_onnxruntime_1", "memory": "memory"}
+WRITTEN = {"size": text.size, "bundle": text.size, "macs": text.counted, "latency": text.latency, "memory": text.size}
 # What a sentence calls them.
-CALLED = {"size": "file", "macs": "MACs", "latency": "latency", "memory": "memory"}
+CALLED = {"size": "file", "bundle": "bundle", "macs": "MACs", "latency": "latency", "memory": "memory"}
 # Scores are shares of whole examples: sums of floats may miss the floor by this.
 _ROUNDING = 1e-9
 
@@ -31,8 +31,8 @@ class Limits:
     floor
         What a row has to score at least.
     most
-        What a row may cost at most, by ``"size"``, ``"macs"``, ``"latency"`` and ``"memory"``, those that are limited:
-        in bytes, operations for one example, and seconds.
+        What a row may cost at most, by ``"size"``, ``"bundle"``, ``"macs"``, ``"latency"`` and ``"memory"``, those that
+        are limited: in bytes, operations for one example, and seconds.
 
     Examples
     --------
@@ -48,6 +48,10 @@ class Limits:
     def ratios(self, figures: Mapping[str, float]) -> dict[str, float]:
         """Each limited figure as a share of what it may be: above 1 it breaks the limit. Unknown ones are left out."""
         return {name: figures[METRICS[name]] / most for name, most in self.most.items() if METRICS[name] in figures}
+
+    def without(self, name: str) -> Limits:
+        """The same without one of the limits on costs."""
+        return Limits(self.metric, self.floor, {one: most for one, most in self.most.items() if one != name})
 
     def costs_hold(self, figures: Mapping[str, float]) -> bool:
         """Whether all limited figures are known, and within their limits."""

@@ -163,7 +163,7 @@ class Rows(JournaledJob):
     def explain(self) -> Result:
         """Say in words with figures what was tried and what it bought: up to ten sentences, the most useful first."""
         words = None if self._seeker is None or (self._within is None and not self.is_over) else self._outcome()
-        return Result("\n".join(explaining.explain(table.rows(self), words, self._sensitivity)))
+        return Result("\n".join(explaining.explain(table.rows(self), words, self.last_sensitivity)))
 
     def plot(self, name: str = "trade_off") -> Any:
         """Draw one of the pictures, by name: ``"trade_off"``, ``"curves"``, ``"sensitivity"``.
@@ -177,8 +177,10 @@ class Rows(JournaledJob):
 
     @property
     def last_sensitivity(self) -> Sensitivity | None:
-        """What `sensitivity` has measured last; None before that."""
-        return self._sensitivity
+        """What `sensitivity` has measured last, or a search for a budget; None before that."""
+        if self._sensitivity is not None or self._seeker is None:
+            return self._sensitivity
+        return self._seeker.findings.sensitivity
 
     def bundle(self) -> dict[str, str]:
         """What a notebook shows of it, by MIME type."""

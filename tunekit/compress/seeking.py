@@ -5,14 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
-from tunekit.compress import shapes
 from tunekit.compress.distill import Distill
+from tunekit.compress.finding import Search
 from tunekit.compress.fine_tune import FineTune
 from tunekit.compress.limits import limits_of
+from tunekit.compress.packing import Packing
 from tunekit.compress.quantization.quantize import Quantize
 from tunekit.compress.randomness import own_stream
+from tunekit.compress.sharing import Share
+from tunekit.compress.workshop import Made
 from tunekit.core.events import Event
 from tunekit.core.job import StopRequested
 from tunekit.core.seeds import trial_seed
@@ -21,18 +25,28 @@ if TYPE_CHECKING:
     from tunekit.compress.budget import Budget
     from tunekit.compress.limits import Limits
     from tunekit.compress.recipe import Step
+    from tunekit.compress.sensitivity import Sensitivity
     from tunekit.compress.shapes import Shape
+    from tunekit.compress.stage import Stage
     from tunekit.compress.workshop import Workshop
     from tunekit.core.history import History
 
 # Epochs of the rounds: all shapes, those that may be the best, and to the end.
 _SHORT, _MIDDLE, _LONG = 4, 8, 20
+# Of Adam, beside the default: a net that has lost most of itself has far to go.
+_FAST = 3e-3
 # How many may be the best, and are trained to the end one after the other before the budget is given up.
 _FINALISTS = 2
+# Bits of shared values that are tried without any training, the least loss first.
+_BITS_ALONE = (6, 5, 4, 3)
 # Of the time that is left, what one training may take: the rest is for what comes after it.
 _SHARE_OF_TIME = 0.5
-# What the bar of a search counts: quantizing, measuring shapes, three rounds of training, the control.
-_PHASES = 7
+# What the bar of a search counts: quantizing, measuring shapes, four rounds of training, the control.
+_PHASES = 8
+
+
+# Makes the step that trains for so many epochs.
+Way = Callable[[int], "Step"]
 
 
 @dataclass(slots=True)
@@ -45,6 +59,8 @@ class Findings:
         The budget in figures; None until the original is measured.
     fitting, others
         Shapes that keep the costs, and those that come near.
+    sensitivity
+        What single layers may lose of their channels; None where that was not measured.
     tried
         The numbers of the rows that were made on the way, in order.
     control
@@ -59,6 +75,7 @@ class Findings:
     limits: Limits | None = None
     fitting: tuple[Shape, ...] = ()
     others: tuple[Shape, ...] = ()
+    sensitivity: Sensitivity | None = None
     tried: tuple[int, ...] = ()
     control: tuple[int, int] | None = None
     is_within: bool = False
@@ -117,16 +134,12 @@ class Seeker:
 
     def _search(self, limits: Limits) -> Generator[Event, None, None]:
         self._phase = 1
-        alone = yield from self._quantized(0, None)
+        alone = yield from self._untrained(limits)
         if any(limits.hold(self._history[row].metrics) for row in alone):
             return  # nothing is nearer to the original than the original's own weights
         self._phase = 2
         found = self.findings
-        stage = self._shop.made[0].stage
-        seed = trial_seed(self._shop.seed, 0)
-        context = self._shop.context(0, stage, self._clock, seed)
-        looking = shapes.find(stage, context, limits, self._history[0].metrics, self._shop.made[0].file, self._deadline)
-        fitting, others = yield from own_stream(looking, seed)
+        fitting, others = yield from own_stream(self._shapes(limits), trial_seed(self._shop.seed, 0))
         found.fitting, found.others = tuple(fitting), tuple(others)
         found.ran_out = self._clock() > self._deadline
         self._phase = 3
@@ -135,28 +148,82 @@ class Seeker:
             if self._clock() > self._deadline:
                 found.ran_out = True
                 break
-            row = yield from self._chain(0, shapes.trained(shape, _SHORT))
+            row = yield from self._chain(0, shape.trained(_SHORT))
             if row is not None:
                 entrants.append((row, shape))
-        finalists = self._finalists(self._best(entrants))
-        if len(finalists) > 1:
-            self._phase = 4
-            longer = []
-            for row, shape in finalists:
-                longer.append(((yield from self._further(row, _MIDDLE)), shape))
-            finalists = self._best(longer)
-        self._phase = 5
+        way, finalists = yield from self._ranked(self._finalists(self._best(entrants)))
+        self._phase = 6
         for row, shape in finalists:
-            done = yield from self._further(row, _LONG)
+            done = yield from self._further(row, shape, way, _LONG)
             made = yield from self._quantized(done, shape)
             if found.ran_out:
                 return
             if any(limits.hold(self._history[one].metrics) for one in (done, *made)):
-                self._phase = 6
+                self._phase = 7
                 yield from self._from_scratch(done, shape)
                 return
 
+    def _ranked(
+        self, finalists: list[tuple[int, Shape]]
+    ) -> Generator[Event, None, tuple[Way, list[tuple[int, Shape]]]]:
+        """Train them on to see which shape is best, and that one in each way; return the best way, and the rows."""
+        ways, begun = self._ways(), finalists
+        self._phase = 4
+        if len(finalists) > 1:
+            longer = []
+            for row, shape in finalists:
+                longer.append(((yield from self._further(row, shape, ways[0], _MIDDLE)), shape))
+            finalists = self._best(longer)
+        if not finalists or len(ways) == 1 or finalists[0][1].is_packed:
+            return ways[0], finalists
+        self._phase = 5
+        shape = finalists[0][1]
+        start = next(row for row, one in begun if one is shape)
+        tried: list[tuple[int, Way]] = []
+        for way in ways:
+            row = yield from self._further(start, shape, way, _MIDDLE)
+            tried.append((row, way))
+        row, best = max(tried, key=lambda pair: self._merit(pair[0]))
+        return best, [(row, shape), *finalists[1:]]
+
+    def _shapes(self, limits: Limits) -> Generator[Event, None, tuple[list[Shape], list[Shape]]]:
+        """Those that cost little enough, and those that come near."""
+        made, costs = self._shop.made[0], limits.without("bundle")
+        context = self._shop.context(0, made.stage, self._clock, trial_seed(self._shop.seed, 0))
+        fitting: list[Shape] = []
+        others: list[Shape] = []
+        if costs.most:
+            figures = self._history[0].metrics
+            looking = Search(made.stage, context, costs, figures, made.file, self._deadline)
+            fitting, others = yield from looking.find()
+            self.findings.sensitivity = looking.sensitivity
+        if "bundle" not in limits.most or (costs.most and not fitting):
+            return fitting, others
+        return (yield from Packing(made.stage, context, limits, self._bundle_bytes).find(fitting))
+
+    def _bundle_bytes(self, stage: Stage, steps: Sequence[Step]) -> int:
+        """About: the figures that stand in it are the original's."""
+        made = Made(stage, self._shop.file(stage), tuple(steps))
+        return self._shop.bundle_bytes(made, self._history[0].metrics)
+
     # Rows
+
+    def _untrained(self, limits: Limits) -> Generator[Event, None, list[int]]:
+        """What needs no training: int8 alone; for a bundle, shared values alone."""
+        made: list[int] = []
+        if limits.without("bundle").most:
+            made = yield from self._quantized(0, None)
+        if "bundle" not in limits.most:
+            return made
+        for bits in _BITS_ALONE:
+            row = yield from self._chain(0, [Share(bits)])
+            if row is None:
+                continue
+            made.append(row)
+            figures = self._history[row].metrics
+            if limits.costs_hold(figures) or not limits.score_holds(figures):
+                break  # fewer bits are smaller, and worse
+        return made
 
     def _chain(self, after: int, steps: Sequence[Step]) -> Generator[Event, None, int | None]:
         """Do steps one after the other, as one row; return its number, None where it failed.
@@ -172,24 +239,36 @@ class Seeker:
         self.findings.tried += (number,)
         return None if made is None else number
 
-    def _further(self, row: int, epochs: int) -> Generator[Event, None, int]:
-        """Train a row on, as long as the time allows; return the row that came of it, the same where none did."""
+    def _further(self, row: int, shape: Shape, way: Way, epochs: int) -> Generator[Event, None, int]:
+        """Train a row on, as long as the time allows; return the row that came of it, the same where none did.
+
+        Zeros and shared values are found anew in more epochs: what they are decides more than what is trained later.
+        """
         affordable = self._affordable(row, epochs)
         if not affordable:
             self.findings.ran_out = True
             return row
-        following = yield from self._chain(row, [self._learning(affordable)])
+        if shape.is_packed:
+            following = yield from self._chain(0, shape.trained(affordable))
+        else:
+            following = yield from self._chain(row, [way(affordable)])
         return row if following is None else following
 
-    def _learning(self, epochs: int) -> Step:
-        if self._shop.task.fit is None and self._shop.is_classification:
-            return Distill(epochs, control=False)
-        return FineTune(epochs)
+    def _ways(self) -> list[Way]:
+        """How a net can be trained on: which way is best, no rule says."""
+        if self._shop.task.fit is not None:
+            return [FineTune]
+        ways: list[Way] = [FineTune, partial(FineTune, learning_rate=_FAST)]
+        if self._shop.is_classification:
+            ways.append(partial(Distill, control=False))
+        return ways
 
     def _quantized(self, row: int, shape: Shape | None) -> Generator[Event, None, list[int]]:
         """Quantize a row in the form that is chosen by itself, and in others where that one breaks the budget."""
         limits, network = self.findings.limits, self._shop.made[row].stage.network
         assert limits is not None
+        if shape is not None and shape.is_packed and limits.hold(self._history[row].metrics):
+            return []
         modes = ["auto", *([shape.form] if shape is not None and shape.form != "float" else []), "static", "weights"]
         made: list[int] = []
         for mode in dict.fromkeys(modes):
@@ -209,7 +288,9 @@ class Seeker:
         return made
 
     def _from_scratch(self, row: int, shape: Shape) -> Generator[Event, None, None]:
-        """Train the same shape anew for as long: the control."""
+        """Train the same shape anew for as long: the control. Zeros and shared values are no shape."""
+        if shape.is_packed:
+            return
         epochs = sum(int(getattr(step, "epochs", 0)) for step in self._shop.made[row].recipe)
         affordable = self._affordable(row, epochs)
         if affordable < epochs:

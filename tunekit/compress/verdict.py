@@ -112,7 +112,7 @@ def _against(mine: Mapping[str, float], its: Mapping[str, float], limits: Limits
         if METRICS[name] not in mine:
             continue
         before, after = its[METRICS[name]], mine[METRICS[name]]
-        less = "faster" if name == "latency" else "smaller" if name in ("size", "memory") else "fewer"
+        less = "faster" if name == "latency" else "smaller" if name in ("size", "bundle", "memory") else "fewer"
         factor = f"{before / after:.1f}x {less}" if after else "none left"
         what = "" if name == "size" else f"{CALLED[name]} "
         costs.append(f"{what}{WRITTEN[name](before)} → {WRITTEN[name](after)} ({factor})")

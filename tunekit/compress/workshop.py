@@ -139,7 +139,7 @@ class Workshop:
         if self._original_answers is not None:
             return
         if 0 not in self.made:
-            self.made[0] = Made(stage, self._file(stage), ())
+            self.made[0] = Made(stage, self.file(stage), ())
         answers = yield from self._answered(runner(stage.network), "Scoring the original once more", 0.0)
         name, value = self.task.metric_name, self.task.value(answers)
         if not math.isclose(value, metrics[name], rel_tol=1e-3, abs_tol=1e-3):
@@ -157,7 +157,7 @@ class Workshop:
 
     def context(self, number: int, stage: Stage, clock: Callable[[], float], seed: int) -> Context:
         """What a step gets beside the stage."""
-        return Context(self.task, number, seed, clock, self._file, self._original(stage), self._scored)
+        return Context(self.task, number, seed, clock, self.file, self._original(stage), self._scored)
 
     def _make(
         self, steps: Sequence[Step], stage: Stage, recipe: tuple[Step, ...], context: Context
@@ -166,7 +166,7 @@ class Workshop:
             stage = yield from step.apply(stage, context)
         name = ", ".join(map(repr, steps)) or "the original"
         yield Progressed(f"Writing the ONNX file of {name}", 0.9)
-        file = self._file(stage)
+        file = self.file(stage)
         run = runner(stage.network) if stage.file is None else open_runner(file)
         answers = yield from self._answered(run, f"Scoring {name} on the validation split", 0.95)
         facts = facts_of(stage.network, file, self.task, self.task.score(answers), self.sample)
@@ -174,7 +174,11 @@ class Workshop:
         if not steps:
             self._original_scored(answers)
         metrics = facts.metrics | self._change(answers) | {"memory": memory_bytes(file)}
-        return made, metrics | {"bundle": len(bundle_file.pack(self.content(made, metrics)))}
+        return made, metrics | {"bundle": self.bundle_bytes(made, metrics)}
+
+    def bundle_bytes(self, made: Made, metrics: Mapping[str, float]) -> int:
+        """How large the bundle is that `Compressed.save` would write."""
+        return len(bundle_file.pack(self.content(made, metrics)))
 
     def _change(self, answers: Answers) -> dict[str, float]:
         """How the score changed against the original on the same examples, with its 95 % interval."""
@@ -211,7 +215,8 @@ class Workshop:
             raise ValueError("a split holds at least one example: validation is empty")
         return found
 
-    def _file(self, stage: Stage) -> bytes:
+    def file(self, stage: Stage) -> bytes:
+        """The bytes of a stage's ONNX file."""
         if stage.file is not None:
             return stage.file
         for made in self.made.values():

@@ -1,0 +1,147 @@
+"""The shapes of a net that keep a budget, found before any training.
+
+What a net costs, its shape decides and not its weights: so the shapes that keep a budget are known before the first
+epoch, and all training goes to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from tunekit.compress.factorise import Factorise
+from tunekit.compress.fitting import Cut, Finder, Fitted, left, worst
+from tunekit.compress.layers import weights_by_layer
+from tunekit.compress.pruning.prune import Prune
+from tunekit.compress.sensitivity import Sensitivity, sensitivity_of
+from tunekit.compress.shapes import Shape
+
+if TYPE_CHECKING:
+    from tunekit.compress.limits import Limits
+    from tunekit.compress.stage import Context, Stage
+    from tunekit.core.events import Event
+
+# Whole blocks save more time than their share of the operations says, channels less: each mixture is tried.
+_BLOCKS = (0.0, 0.35, 0.55, 0.75)
+# Parts of each linear layer and convolution that a factorisation takes away, where nothing else can be removed.
+_RANKS = (0.5, 0.7, 0.85)
+# A net with more room than this below its limits has lost more than it must.
+_SLACK = 0.85
+# Of each layer's channels, what is set to zero to see which layer is the most fragile.
+_PROBED = 0.5
+
+
+@dataclass(slots=True)
+class Search:
+    """Looks for the shapes of a net.
+
+    Parameters
+    ----------
+    stage, context
+        The original.
+    limits
+        What the shapes may cost.
+    original
+        The original's figures; its latency in onnxruntime is among them where that is limited.
+    file
+        The original's float ONNX file, which is timed beside each shape.
+    deadline
+        The time of the context's clock after which no further way is tried.
+    """
+
+    stage: Stage
+    context: Context
+    limits: Limits
+    original: Mapping[str, float]
+    file: bytes
+    deadline: float
+    sensitivity: Sensitivity | None = None
+
+    def find(self) -> Generator[Event, None, tuple[list[Shape], list[Shape]]]:
+        """Return the shapes that keep the limits, the least cut first, and those that come near and do not."""
+        start = Cut((), self.stage, *left(self.stage, self.context))
+        finder = Finder(self.context, self.limits, self.original, self.file, start)
+        found = yield from self._by_blocks(finder, start)
+        first = next((fitted for fitted in found if self._fits(fitted)), None)
+        if first is not None and not self._is_late:
+            found += yield from self._otherwise(finder, start, first)
+        elif not self._is_late:
+            found += yield from self._by_ranks(finder, start)
+        fitting = [fitted.shape for fitted in found if self._fits(fitted)]
+        return _unlike(fitting), [fitted.shape for fitted in found if not self._fits(fitted)]
+
+    @property
+    def _is_late(self) -> bool:
+        return self.context.clock() > self.deadline
+
+    def _fits(self, fitted: Fitted) -> bool:
+        return self.limits.costs_hold(fitted.shape.figures)
+
+    def _by_blocks(self, finder: Finder, start: Cut) -> Generator[Event, None, list[Fitted]]:
+        """Remove fewer or more blocks, and channels for the rest."""
+        found: list[Fitted] = []
+        begun = start
+        for share in _BLOCKS:
+            if self._is_late:
+                break
+            if share:
+                # blocks go one after the other: what went for a smaller share went first for this one, too
+                shorter = yield from finder.cut(begun, Prune(share, "blocks", of="macs"))
+                if shorter is None:
+                    break  # it has no blocks
+                if shorter.macs == begun.macs:
+                    continue  # the same blocks as before
+                begun = replace(shorter, steps=shorter.steps[-1:])
+            fitted = yield from finder.fit(begun)
+            if fitted is None:
+                continue
+            is_blocks_alone = fitted.shape.steps == begun.steps
+            if is_blocks_alone and any(map(self._fits, found)) and worst(fitted.shape, self.limits) < _SLACK:
+                break  # the blocks alone are more than has to go
+            found.append(fitted)
+        return found
+
+    def _otherwise(self, finder: Finder, start: Cut, first: Fitted) -> Generator[Event, None, list[Fitted]]:
+        """Remove other channels: those that the loss needs least, or none of the most fragile layer's."""
+        narrowed = _narrowed(self.stage, first.cut.stage)
+        likes: list[Prune] = [Prune(_PROBED, "channels", criterion="taylor")] if narrowed else []
+        if len(narrowed) > 1:
+            sensing = sensitivity_of(self.stage.network, self.context.task, [_PROBED], "channels")
+            self.sensitivity = yield from sensing
+            losses = {layer.name: -layer.changes[0].value for layer in self.sensitivity.layers}
+            fragile = max(narrowed, key=lambda name: losses.get(name, 0.0))
+            likes.append(Prune(_PROBED, "channels", exclude=(fragile,)))
+        found: list[Fitted] = []
+        for like in likes:
+            if self._is_late:
+                break
+            fitted = yield from finder.fit(start, like)
+            if fitted is not None and self._fits(fitted):
+                found.append(fitted)
+        return found
+
+    def _by_ranks(self, finder: Finder, start: Cut) -> Generator[Event, None, list[Fitted]]:
+        """Factorise, until that is enough."""
+        found: list[Fitted] = []
+        for amount in _RANKS:
+            thinner = yield from finder.cut(start, Factorise(amount))
+            if thinner is not None:
+                found.append(Fitted(thinner, (yield from finder.measured(thinner))))
+            if any(map(self._fits, found)):
+                break
+        return found
+
+
+def _narrowed(before: Stage, after: Stage) -> list[str]:
+    """The names of the layers that write fewer channels than before."""
+    was, now = weights_by_layer(before.network), weights_by_layer(after.network)
+    return [name for name, weights in was.items() if name in now and len(now[name][0]) < len(weights[0])]
+
+
+def _unlike(shapes: Sequence[Shape]) -> list[Shape]:
+    """Leave out what is the same net twice."""
+    kept: dict[tuple[float, float], Shape] = {}
+    for shape in shapes:
+        kept.setdefault((shape.figures["macs"], shape.figures["size"]), shape)
+    return list(kept.values())

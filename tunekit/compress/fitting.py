@@ -1,0 +1,241 @@
+"""Cutting a net until it costs no more than it may, by measuring nets that nobody has trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from tunekit.compress import latency as latencies
+from tunekit.compress.exporter import sketch
+from tunekit.compress.inputs import repeated
+from tunekit.compress.limits import METRICS
+from tunekit.compress.macs import macs
+from tunekit.compress.network import copied, counts
+from tunekit.compress.onnx_file import open_runner
+from tunekit.compress.onnx_memory import memory_bytes
+from tunekit.compress.pruning.prune import Prune
+from tunekit.compress.quantization import int8
+from tunekit.compress.shapes import Shape
+from tunekit.core import text
+from tunekit.core.events import Event, Progressed
+
+if TYPE_CHECKING:
+    from tunekit.compress.limits import Limits
+    from tunekit.compress.recipe import Step
+    from tunekit.compress.stage import Context, Stage
+
+# Aimed a little below each limit: what is removed comes in whole channels, and no clock is exact.
+_AIM = {"size": 0.97, "macs": 0.98, "memory": 0.97, "latency": 0.9}
+# How often a shape is corrected after it was measured.
+_CORRECTIONS = 4
+_MOST = 0.995
+_FURTHER = 0.9
+# A shape with more room than this below all its limits is made wider, up to that share of them.
+_SLACK, _FULL = 0.85, 0.95
+_SECONDS = 0.08
+_CALIBRATION = 64
+
+# The smallest channels; the amount is found later.
+_CHANNELS = Prune(0.5, "channels")
+# What channels are removed by: as in Prune(of=...).
+Of = Literal["parameters", "macs"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A stage on the way, and what it has left."""
+
+    steps: tuple[Step, ...]
+    stage: Stage
+    parameters: int
+    macs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A cut and what it costs."""
+
+    cut: Cut
+    shape: Shape
+
+
+class Finder:
+    """Cuts nets and measures them."""
+
+    def __init__(
+        self, context: Context, limits: Limits, original: Mapping[str, float], file: bytes, start: Cut
+    ) -> None:
+        self._context, self._limits, self._original, self._start = context, limits, original, start
+        self._file = file
+        self._calibration = context.task.train.head(_CALIBRATION)
+        self._one = repeated(context.task.validation.head(1), 1)
+        self._sample = context.task.validation.head(8)
+
+    def cut(self, given: Cut, step: Step) -> Generator[Event, None, Cut | None]:
+        """Do a step; None where it cannot be done to this net."""
+        yield Progressed(f"Which nets are small enough? Trying {_said((*given.steps, step))}")
+        try:
+            stage = yield from step.apply(given.stage, self._context)
+        except ValueError:  # a step says by this that the net has nothing of what it removes
+            return None
+        return Cut((*given.steps, step), stage, *left(stage, self._context))
+
+    def fit(self, begun: Cut, like: Prune = _CHANNELS) -> Generator[Event, None, Fitted | None]:
+        """Remove channels until the net costs no more than it may; return the nearest, None where there is nothing.
+
+        Parameters
+        ----------
+        begun
+            A net that may have lost something already.
+        like
+            How channels are chosen: the amount is found here.
+        """
+        best, current = None, begun
+        most: dict[Of, float] = {"parameters": float(begun.parameters), "macs": float(begun.macs)}
+        measured: list[Fitted] = []
+        for _ in range(1 + _CORRECTIONS):
+            shape = yield from self.measured(current)
+            measured.append(Fitted(current, shape))
+            if best is None or worst(shape, self._limits) < worst(best.shape, self._limits):
+                best = measured[-1]
+            if self._limits.costs_hold(shape.figures):
+                return (yield from self._relaxed(begun, like, measured))
+            target_by = self._target(measured, most)
+            if target_by is None:
+                return best
+            of, most[of] = target_by
+            thinner = yield from self._thinner(begun, like, current, of, most)
+            if thinner is None:
+                return best
+            current = thinner
+        return best
+
+    def _relaxed(self, begun: Cut, like: Prune, measured: Sequence[Fitted]) -> Generator[Event, None, Fitted]:
+        """Cut a little less than what fits, where that is far below its limits: every channel is worth something."""
+        fits = measured[-1]
+        if len(measured) == 1 or worst(fits.shape, self._limits) > _SLACK:
+            return fits
+        before = measured[-2]
+        small, large = worst(fits.shape, self._limits), worst(before.shape, self._limits)
+        share = (_FULL - small) / (large - small) if large > small else 0.0
+        operations = fits.cut.macs + share * (before.cut.macs - fits.cut.macs)
+        amount = round(1 - operations / self._start.macs, 3)
+        if not 0 < amount <= _MOST:
+            return fits
+        wider = yield from self.cut(begun, replace(like, amount=amount, of="macs"))
+        if wider is None or wider.macs <= fits.cut.macs:
+            return fits
+        shape = yield from self.measured(wider)
+        return Fitted(wider, shape) if self._limits.costs_hold(shape.figures) else fits
+
+    def _thinner(
+        self, begun: Cut, like: Prune, current: Cut, of: Of, most: dict[Of, float]
+    ) -> Generator[Event, None, Cut | None]:
+        """Leave no more than so much of what was begun with; less, where that would be the current net again."""
+        whole = self._start.parameters if of == "parameters" else self._start.macs
+        while 0 < 1 - most[of] / whole <= _MOST:
+            thinner = yield from self.cut(begun, replace(like, amount=round(1 - most[of] / whole, 3), of=of))
+            if thinner is None or (thinner.macs, thinner.parameters) != (current.macs, current.parameters):
+                return thinner
+            most[of] *= _FURTHER  # a whole channel is more than what was missed
+        return None
+
+    def _target(self, measured: Sequence[Fitted], most: Mapping[Of, float]) -> tuple[Of, float] | None:
+        """What to remove channels by, and how much of it may be left, for the limit that is missed by most.
+
+        None where the line through the last two shapes says that no channels at all would still be too slow.
+        """
+        cut, shape = measured[-1].cut, measured[-1].shape
+        wanted: dict[Of, list[float]] = {"parameters": [], "macs": []}
+        for name, ratio in self._limits.ratios(shape.figures).items():
+            if ratio <= 1:
+                continue
+            limit, figure = self._limits.most[name] * _AIM[name], shape.figures[METRICS[name]]
+            if name == "size":
+                # what the file has beside its weights goes more slowly than they do
+                weights = cut.parameters * (4 if shape.form == "float" else 1)
+                rest = max(0.0, figure - weights)
+                left = max(limit - rest, 0.3 * limit * weights / figure)
+                wanted["parameters"].append(cut.parameters * left / weights)
+            elif name == "memory":
+                wanted["parameters"].append(cut.parameters * limit / figure)
+            elif name == "latency" and len(measured) > 1:
+                fewer = _line(measured, limit)
+                if fewer is None:
+                    return None
+                wanted["macs"].append(fewer)
+            else:
+                wanted["macs"].append(cut.macs * limit / figure)
+        left_now = {"parameters": cut.parameters, "macs": cut.macs}
+        shares = {of: min(targets) / left_now[of] for of, targets in wanted.items() if targets}
+        of = min(shares, key=lambda one: shares[one])
+        return of, min(min(wanted[of]), most[of])
+
+    def measured(self, cut: Cut) -> Generator[Event, None, Shape]:
+        """Measure a net in each of its forms; the best one keeps all limits, or misses them by the least."""
+        yield Progressed(f"Which nets are small enough? Measuring {_said(cut.steps)}")
+        data = sketch(cut.stage.network, self._sample)
+        forms = {"float": data}
+        makers: dict[str, Callable[[], int8.Int8]] = {
+            "static": lambda: int8.static(data, self._calibration),
+            "weights": lambda: int8.stored(data, "int8"),
+            "dynamic": lambda: int8.dynamic(data, convolutions=False),
+        }
+        for mode, make in makers.items():
+            yield Progressed(f"Which nets are small enough? Measuring {_said(cut.steps)}")
+            try:
+                made = make()
+                int8.check_runs(made, self._calibration, mode)
+            except Exception:  # onnxruntime's own classes derive from Exception alone
+                continue
+            if made.changed:
+                forms[mode] = made.file
+        times: Mapping[str, float] = {}
+        if "latency" in self._limits.most:
+            times = yield from self._timed(forms)
+        shapes = [
+            Shape(
+                cut.steps,
+                {"size": len(content), "macs": cut.macs, "memory": memory_bytes(content)}
+                | ({METRICS["latency"]: times[form]} if times else {}),
+                form,
+            )
+            for form, content in forms.items()
+        ]
+        return min(shapes, key=lambda shape: worst(shape, self._limits))
+
+    def _timed(self, forms: Mapping[str, bytes]) -> Generator[Event, None, dict[str, float]]:
+        """Seconds for one example, as they would be in the moment in which the original was timed."""
+        calls = {form: open_runner(data).call_on(self._one) for form, data in {**forms, "": self._file}.items()}
+        words = "Timing nets that nobody has trained, beside the original"
+        times = yield from latencies.told(latencies.compare(calls, _SECONDS), words)
+        scale = self._original[METRICS["latency"]] / times[""].median
+        return {form: times[form].median * scale for form in forms}
+
+
+def _line(measured: Sequence[Fitted], limit: float) -> float | None:
+    """The operations at which the line through the last two shapes meets a latency; None where it never does."""
+    (more, slow), (fewer, fast) = (
+        (one.cut.macs, one.shape.figures[METRICS["latency"]]) for one in (measured[-2], measured[-1])
+    )
+    if more <= fewer or slow <= fast:
+        return fewer * limit / fast  # noise: go on as if time were all operations
+    slope = (slow - fast) / (more - fewer)
+    left = fewer - (fast - limit) / slope
+    return left if left > 0 else None
+
+
+def left(stage: Stage, context: Context) -> tuple[int, int]:
+    """The parameters and the operations of a stage."""
+    network = copied(stage.network).cpu()
+    return counts(network)[0], macs(network, context.task.validation.head(2))
+
+
+def worst(shape: Shape, limits: Limits) -> float:
+    """The cost that is nearest to its limit, or farthest above it, as a share of that."""
+    return max(limits.ratios(shape.figures).values())
+
+
+def _said(steps: Sequence[Step]) -> str:
+    return text.listed(steps) if steps else "the original"
