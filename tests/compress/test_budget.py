@@ -97,6 +97,19 @@ def test_what_can_be_had_is_had_and_the_file_is_as_small_as_its_row_says(tmp_pat
     assert (tmp_path / "net.onnx").stat().st_size <= 0.5 * lab.trials[0].metrics["size"]
 
 
+def test_all_ways_to_train_on_are_tried_on_the_best_shape() -> None:
+    lab, _, _ = found("conv", HALF)
+    rows = [trial.params["step"] for trial in lab.trials]
+    for way in ("FineTune(epochs=1)", "FineTune(epochs=1, learning_rate=0.003)", "Distill(epochs=1, control=False)"):
+        assert way in rows, rows
+
+
+def test_a_search_says_what_single_layers_may_lose() -> None:
+    lab, _, _ = found("conv", HALF)
+    assert lab.last_sensitivity is not None
+    assert lab.last_sensitivity.sentence() in str(lab.explain())
+
+
 def test_a_bundle_gets_small_by_zeros_and_shared_values(tmp_path: Path) -> None:
     budget = Budget(bundle=1 / 8, drop=0.1)
     lab, words, _ = found("mlp", budget)
