@@ -45,6 +45,8 @@ class Comparison:
         Those that can be shown and asked again: the most contrary disagreements and the first ones.
     contestants
         The models.
+    targets
+        The numbers of the true classes of the examples at hand, by their places in the data; empty without classes.
     differ
         Where they do not answer the same; None where the outputs are not classes.
     """
@@ -54,6 +56,7 @@ class Comparison:
     rows: tuple[Row, ...]
     examples: Examples
     contestants: tuple[Contestant, ...]
+    targets: Mapping[int, int]
     differ: Disagreements | None
 
     @property
@@ -234,7 +237,8 @@ def compare(
         for place, (contestant, answers) in enumerate(zip(contestants, found.answers, strict=True))
     )
     examples = examples_of(_at_hand(found, differ), len(found.targets), kind, raw, prepare, rate)
-    return Comparison(task.metric_name, where, rows, examples, contestants, differ)
+    targets = {index: int(found.targets[index]) for index in examples.inputs} if differ is not None else {}
+    return Comparison(task.metric_name, where, rows, examples, contestants, targets, differ)
 
 
 def _task_of(data: Any) -> Task:
