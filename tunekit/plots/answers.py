@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tunekit.insight.answering import Reply
 
-# Where there are more classes than this, only the most probable ones are shown.
+# Where there are more classes than this, those that a model answers are shown, and of the others the most probable.
 ALL = 10
 MOST = 5
 # CSS pixels: a class, and the room above and below them.
@@ -62,7 +62,7 @@ class AnswersData:
 
 
 def shown_classes(replies: Sequence[Reply]) -> list[int]:
-    """The numbers of the classes that are worth showing: all, or where there are many the most probable ones.
+    """The numbers of the classes that are worth showing: all, or where there are many the answers and the next ones.
 
     Parameters
     ----------
@@ -75,7 +75,10 @@ def shown_classes(replies: Sequence[Reply]) -> list[int]:
     highest = np.max(shares, axis=0)
     if len(highest) <= ALL:
         return list(range(len(highest)))
-    return [int(number) for number in np.argsort(-highest, kind="stable")[:MOST]]
+    answers = {reply.answer for reply in replies}
+    order = [int(number) for number in np.argsort(-highest, kind="stable")]
+    others = [number for number in order if number not in answers][: max(0, MOST - len(answers))]
+    return [number for number in order if number in answers or number in others]
 
 
 def finding(replies: Sequence[Reply], labels: Sequence[str], truth: str | None = None) -> str:

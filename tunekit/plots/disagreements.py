@@ -24,6 +24,7 @@ _COLUMNS = 5
 # CSS pixels: a picture, a line of small words, the margins above and below.
 _PICTURE, _LINE, _TOP, _BOTTOM = 84, 13, 30, 8
 _LETTERS = 84
+_LEAST = 90  # with nothing in it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,7 +90,7 @@ def _card(comparison: Comparison, one: Disagreement) -> Card:
 def height_of(data: DisagreementsData) -> int:
     """How high the picture has to be, in CSS pixels."""
     if not data.cards:
-        return _TOP + _LINE + _BOTTOM
+        return _LEAST
     return _TOP + _BOTTOM + sum(_row_heights(data))
 
 

@@ -195,7 +195,10 @@ function chooser(model) {
 function render({ model, el }) {
   const kind = model.get("kind");
   const asking = questions(model);
-  const panel = element("div", "tunekit-compare", { role: "group", "aria-label": model.get("heading") });
+  const panel = element("div", "tunekit-compare", {
+    role: "group", "aria-label": model.get("heading"),
+    "data-lm-suppress-shortcuts": "true",   // JupyterLab would take the arrow keys to go from cell to cell
+  });
   const left = element("div", "tunekit-compare-input");
   const right = element("div", "tunekit-compare-output");
   const { label, select } = chooser(model);
@@ -236,7 +239,6 @@ function render({ model, el }) {
       clearTimeout(silence);
       silence = setTimeout(() => asking.ask({ ask: "text", text: field.value }), TYPING);
     });
-    field.addEventListener("keydown", (event) => event.stopPropagation());   // the notebook has keys of its own
     left.append(field);
   } else if (kind === "sound") {
     player = element("audio", "tunekit-compare-sound", { controls: "", "aria-label": "Sound of the example" });
