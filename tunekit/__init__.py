@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tunekit.compress.quantization.quantize import Quantize
     from tunekit.compress.sharing import Share
     from tunekit.compress.task import Task
+    from tunekit.insight.comparison import compare
     from tunekit.search.parameters import Choice, Float, Int
     from tunekit.search.samplers.population import Population
     from tunekit.search.space import Space
@@ -51,6 +52,7 @@ _HOMES = {
     "Space": "tunekit.search.space",
     "Study": "tunekit.search.study",
     "Task": "tunekit.compress.task",
+    "compare": "tunekit.insight.comparison",
     "criteria": "tunekit.compress.pruning.criteria",
     "load": "tunekit.compress.bundle",
     "measure": "tunekit.compress.measure",
@@ -77,6 +79,7 @@ __all__ = [
     "Space",
     "Study",
     "Task",
+    "compare",
     "criteria",
     "load",
     "measure",
@@ -90,6 +93,8 @@ upstairs.connect(
     open_view="tunekit.widgets:open_view",
     show="tunekit.widgets:show",
     plot="tunekit.plots:plot",
+    plot_comparison="tunekit.plots.comparison:plot",
+    live_comparison="tunekit.widgets.compare:live",
 )
 
 

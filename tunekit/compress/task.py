@@ -143,7 +143,7 @@ class Task:
             raise ValueError("a report is made on the test split, and this task has none: give Task(..., test=...)")
         outputs, targets = [], []
         for x, y in source.chunks():
-            outputs.append(_checked_output(runner(x), inputs.count(x)))
+            outputs.append(checked_output(runner(x), inputs.count(x)))
             targets.append(y.cpu())
             yield None
         yield Answers(torch.cat(outputs), torch.cat(targets))
@@ -230,7 +230,8 @@ def hits(answers: Answers) -> NDArray[np.bool_]:
     return right
 
 
-def _checked_output(output: Any, count: int) -> Tensor:
+def checked_output(output: Any, count: int) -> Tensor:
+    """Return what a model gave for so many examples, on the CPU, if it is one tensor with an output for each."""
     from torch import Tensor
 
     if not isinstance(output, Tensor):

@@ -1,0 +1,1 @@
+"""Insight: what finished work has to say, computed as plain data and written in words."""
