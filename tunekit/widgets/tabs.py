@@ -9,10 +9,11 @@ from tunekit.search.study import Study
 from tunekit.widgets.explorer import Explorer, Tab
 from tunekit.widgets.progress_tab import ProgressTab
 from tunekit.widgets.study_progress_tab import StudyProgressTab
+from tunekit.widgets.trials_tab import TrialsTab
 
 
 def tabs_of(job: Job) -> Sequence[Callable[[Explorer], Tab]]:
     """The kinds of tabs for a job, in order."""
     if isinstance(job, Study):
-        return (StudyProgressTab,)
+        return (StudyProgressTab, TrialsTab)
     return (ProgressTab,)
