@@ -183,11 +183,11 @@ class Explorer:
                 self._pressed.wait(_SECONDS_BETWEEN_LOOKS)
                 self._pressed.clear()
         self._unsubscribe()
-        for tab in self._tabs:
-            tab.close()
         _open.discard(self)
         self._leave()
         comms.dispose(self.widget)
+        for tab in self._tabs:
+            tab.close()
 
     def _do_what_was_wished(self) -> None:
         while not self._wishes.empty():

@@ -49,7 +49,11 @@ class Picture(anywidget.AnyWidget):
         with self._rest, drawing:
             figure, alt = draw()
             image = png(figure)
-        self._set(picture=image.data, width=image.width, alt=text.printable(alt))
+        self.show(image.data, image.width, alt)
+
+    def show(self, data: bytes, width: int, alt: str) -> None:
+        """Show a PNG of so many CSS pixels' width, and the words that stand for it."""
+        self._set(picture=data, width=width, alt=text.printable(alt))
 
     def clear(self) -> None:
         """Show nothing."""
