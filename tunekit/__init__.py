@@ -91,6 +91,8 @@ upstairs.connect(
     show="tunekit.widgets:show",
     explore="tunekit.widgets:explore",
     plot="tunekit.plots:plot",
+    importance="tunekit.insight.importance:importance",
+    explain="tunekit.insight.explaining:explain",
 )
 
 
