@@ -90,6 +90,8 @@ upstairs.connect(
     open_view="tunekit.widgets:open_view",
     show="tunekit.widgets:show",
     plot="tunekit.plots:plot",
+    importance="tunekit.insight.importance:importance",
+    explain="tunekit.insight.explaining:explain",
 )
 
 

@@ -15,7 +15,6 @@ from tunekit.core.job import Job, Result, Status
 from tunekit.core.journaled import journal_path
 from tunekit.core.trial import Trial
 from tunekit.search import sentences
-from tunekit.search.asking import Asking
 from tunekit.search.checkpoint import Checkpoint
 from tunekit.search.confirm import Confirmation, Confirming
 from tunekit.search.crew_run import CrewRun
@@ -25,6 +24,7 @@ from tunekit.search.ending import Until, read_until
 from tunekit.search.executors import open_crew
 from tunekit.search.folders import Folders
 from tunekit.search.goals import Bounds, Names, read_goal
+from tunekit.search.insights import Insights
 from tunekit.search.objective import Objective
 from tunekit.search.run import OnError, Run
 from tunekit.search.samplers import HasParents
@@ -32,7 +32,7 @@ from tunekit.search.space import Space
 from tunekit.search.warm_start import fitting_trials
 
 
-class Study(Asking):
+class Study(Insights):
     """Search a space for the settings that make an objective best.
 
     Parameters

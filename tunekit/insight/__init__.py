@@ -1,0 +1,1 @@
+"""Insight: what a history says, in figures with intervals and in words; computed from any history."""
