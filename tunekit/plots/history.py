@@ -9,6 +9,7 @@ from tunekit.core import text
 from tunekit.core.history import History
 from tunekit.core.job import Job
 from tunekit.plots import plots
+from tunekit.plots.outliers import beyond, kept_range
 from tunekit.plots.theme import ACCENT, QUIET, WARNING, hide, label, new_figure, room, whole_numbers
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class HistoryData:
         The number and score of each complete trial that breaks a limit; same length, in order.
     failed
         The numbers of the failed trials.
+    low, high
+        The scores between which the picture reaches: one that diverged does not flatten the others. 0 without a score.
     title
         The finding.
     """
@@ -46,7 +49,14 @@ class HistoryData:
     outside_numbers: tuple[int, ...]
     outside_scores: tuple[float, ...]
     failed: tuple[int, ...]
+    low: float
+    high: float
     title: str
+
+    @property
+    def left_out(self) -> str:
+        """How many scores are beyond the picture, in words; empty where there is none."""
+        return beyond([*self.scores, *self.outside_scores], self.low, self.high)
 
 
 def history_data(history: History) -> HistoryData:
@@ -61,6 +71,8 @@ def history_data(history: History) -> HistoryData:
     # from the same moment as the scores, for a trial may end meanwhile
     leader = counting[best.index(best[-1])] if counting else None
     failed = tuple(trial.number for trial in history if trial.state == "failed")
+    everything = [score for _, score in scored]
+    low, high = kept_range(everything, maximize=goal.aim.maximize) if everything else (0.0, 0.0)
     return HistoryData(
         goal.metric,
         tuple(number for number, _ in counting),
@@ -70,6 +82,8 @@ def history_data(history: History) -> HistoryData:
         tuple(number for number, _ in outside),
         tuple(score for _, score in outside),
         failed,
+        low,
+        high,
         _title(history, leader),
     )
 
@@ -86,7 +100,7 @@ def _title(history: History, leader: tuple[int, float] | None) -> str:
 
 def draw_history(axes: Axes, data: HistoryData) -> None:
     """Draw it: trials in grey, hollow outside of the limits, the best so far in the accent colour, failures below."""
-    label(axes, data.title, "trial", data.metric)
+    label(axes, data.title, f"trial ({data.left_out})" if data.left_out else "trial", data.metric)
     whole_numbers(axes)
     everything = (*data.scores, *data.outside_scores)
     if not everything and not data.failed:
@@ -94,7 +108,11 @@ def draw_history(axes: Axes, data: HistoryData) -> None:
     last = max((*data.numbers, *data.outside_numbers, *data.failed, 1))
     axes.set_xlim(-0.5, last + 0.5)
     if everything:
-        axes.set_ylim(*room(everything))
+        axes.set_ylim(*room([data.low, data.high]))
+        if data.left_out:
+            _mark_left_out(axes, data)
+    else:
+        axes.tick_params(left=False, labelleft=False)
     if data.outside_scores:
         axes.plot(data.outside_numbers, data.outside_scores, "o", color=QUIET, markersize=3.5, fillstyle="none")
     if data.scores:
@@ -105,6 +123,17 @@ def draw_history(axes: Axes, data: HistoryData) -> None:
     if data.failed:
         bottom = axes.get_ylim()[0]
         axes.plot(data.failed, [bottom] * len(data.failed), "x", color=WARNING, markersize=5, clip_on=False)
+
+
+def _mark_left_out(axes: Axes, data: HistoryData) -> None:
+    """An arrow at the edge for each score that is beyond it."""
+    numbers, scores = (*data.numbers, *data.outside_numbers), (*data.scores, *data.outside_scores)
+    points = list(zip(numbers, scores, strict=True))
+    below = [number for number, score in points if score < data.low]
+    above = [number for number, score in points if score > data.high]
+    for edge, out, marker in zip(axes.get_ylim(), (below, above), "v^", strict=True):
+        if out:
+            axes.plot(out, [edge] * len(out), marker, color=QUIET, markersize=4, markeredgewidth=0, clip_on=False)
 
 
 @plots.register("history")

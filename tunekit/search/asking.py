@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -218,7 +219,8 @@ class Asking(JournaledJob):
                     return None
                 params, parent = proposal, getattr(proposal, "parent", None)
             seed = None if self.seed is None else seeds.trial_seed(self.seed, number)
-            self._record(TrialStarted(number, params, seed, parent, enqueued is not None))
+            began = round(time.time(), 3)
+            self._record(TrialStarted(number, params, seed, parent, enqueued is not None, began))
             return self.history[number]
 
     def _propose(self, number: int) -> Mapping[str, Any] | None:

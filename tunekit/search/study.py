@@ -329,15 +329,22 @@ class Study(Insights):
         number = trial.number if isinstance(trial, Trial) else trial
         return self._folders.checkpoint(self.history, number, self._needed_checkpoints())
 
-    def plot(self, name: str = "history") -> Any:
+    def plot(self, name: str = "history", **settings: Any) -> Any:
         """Draw one of the pictures, by name; the figure is matplotlib's own.
+
+        Parameters
+        ----------
+        name
+            ``"history"``, ``"curves"``, ``"timeline"``, ``"parallel"``, ``"front"``, ``"lineage"``.
+        **settings
+            What that picture lets one choose: ``plot("parallel", parameters=["lr", "width"])``.
 
         Raises
         ------
         ValueError
-            If there is no picture of that name: the error lists the known ones.
+            If there is no picture of that name, or it has no such setting: the error lists the known ones.
         """
-        return upstairs.ask("plot")(name, self)
+        return upstairs.ask("plot")(name, self, **settings)
 
     def __repr__(self) -> str:
         """Facts only: the same before and after a run that changes nothing."""
