@@ -49,10 +49,10 @@ class Controls(anywidget.AnyWidget):
     @property
     def settings(self) -> dict[str, Any]:
         """The settings that the controls stand for: those of the parameters that count."""
-        values, settings = dict(self._values), {}
+        settings: dict[str, Any] = {}
         for name in self._space:
             if self._space.is_active(name, settings):
-                settings[name] = values[name]
+                settings[name] = self._values[name]
         return settings
 
     def take(self, settings: Mapping[str, Any]) -> None:

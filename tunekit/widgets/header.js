@@ -9,6 +9,18 @@ function element(tag, className, attributes = {}) {
   return node;
 }
 
+// JupyterLab takes keys that mean something to it, Enter and the arrows among them, from whatever has the focus; here
+// they are for what has it. Those with Ctrl stay JupyterLab's: to save is to save.
+function keepKeys(isInside) {
+  const keep = (event) => {
+    if (!(event.target instanceof Element) || !isInside(event.target)) return;
+    const isOurs = !(event.ctrlKey || event.metaKey || event.altKey);
+    event.target.toggleAttribute("data-lm-suppress-shortcuts", isOurs);
+  };
+  window.addEventListener("keydown", keep, true);
+  return () => window.removeEventListener("keydown", keep, true);
+}
+
 function render({ model, el }) {
   const head = element("div", "tunekit-head");
   const heading = element("div", "tunekit-heading");
@@ -39,7 +51,10 @@ function render({ model, el }) {
   show();
   const attached = requestAnimationFrame(show);
 
+  const letKeysGo = keepKeys((target) => el.closest(".tunekit-explorer")?.contains(target));
+
   return () => {
+    letKeysGo();
     cancelAnimationFrame(attached);
     model.off("change:heading change:notice comm_live_update", show);
   };
