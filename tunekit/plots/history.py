@@ -100,12 +100,12 @@ def history_data(history: History) -> HistoryData:
 
 
 def beside_random(data: HistoryData, history: History, space: Space) -> HistoryData:
-    """The same with what random search would have come to; as it is where too few trials tell.
+    """The same with what random search would have come to; as it is where too few trials tell, or there are limits.
 
     It takes seconds where there are many trials: a picture that is drawn again and again goes without.
     """
     seen = observed(history, space)
-    if seen.complete < LEAST or not data.best:
+    if seen.complete < LEAST or not data.best or history.goal.limits:
         return data
     ended = [trial.number for trial in history if trial.state in ("complete", "failed", "halted")]
     band = random_band(history, space, trials=len(ended))
