@@ -21,12 +21,16 @@ def registered() -> list[str]:
     """The names of all plots."""
     # the modules register themselves
     from tunekit.plots import (  # noqa: F401
+        contour,
         curves,
         front,
         history,
+        importance,
         lineage,
         parallel,
+        process,
         sensitivity,
+        slices,
         timeline,
         trade_off,
     )
@@ -41,7 +45,8 @@ def plot(name: str, job: Job, **settings: Any) -> Figure:
     ----------
     name
         A registered plot. Of any job: ``"history"``, ``"curves"``, ``"timeline"``, ``"lineage"``, ``"front"``. Of a
-        study: ``"parallel"``. Of a compression: ``"trade_off"``, ``"sensitivity"``.
+        study: ``"parallel"``, ``"importance"``, ``"slices"``, ``"contour"``, ``"process"``. Of a compression:
+        ``"trade_off"``, ``"sensitivity"``.
     job
         The study or compression to draw.
     **settings

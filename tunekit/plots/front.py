@@ -46,6 +46,8 @@ class FrontData:
     corner
         The values of the two that the hypervolume is measured from: the worst of each among the complete trials. None
         without a front in the plane.
+    hypervolume
+        What the front covers from that corner, in the product of their units; 0 without a front in the plane.
     """
 
     across: str
@@ -57,6 +59,7 @@ class FrontData:
     title: str
     originals: Points = ()
     corner: tuple[float, float] | None = None
+    hypervolume: float = 0.0
 
 
 def front_data(history: History) -> FrontData:
@@ -81,6 +84,7 @@ def front_data(history: History) -> FrontData:
         _title(history),
         _originals(history, across.metric, up.metric),
         _corner(history, across, up) if front and len(aims) == 2 else None,
+        history.hypervolume() if len(aims) == 2 else 0.0,
     )
 
 
@@ -110,8 +114,7 @@ def _title(history: History) -> str:
         title += f", {metric} from {text.number(values[0])} to {text.number(values[-1])}"
     if len(aims) > 2:
         return f"{title} (2 of {len(aims)} aims)"
-    volume = history.hypervolume()
-    return f"{title}; hypervolume {text.number(volume)}" if volume else title
+    return title
 
 
 def draw_front(axes: Axes, data: FrontData) -> None:
@@ -136,9 +139,26 @@ def draw_front(axes: Axes, data: FrontData) -> None:
         axes.legend(loc="lower right", fontsize=8, frameon=False, labelcolor=QUIET, handletextpad=0.2)
     if data.corner is not None and data.steps is not None:
         axes.fill(*_columns(_covered(data.front, data.corner, data.steps)), color=ACCENT, alpha=0.12, linewidth=0)
+        if data.hypervolume:
+            _name_volume(axes, data.corner, data)
     if data.steps is not None:
         axes.plot(*_columns(data.front), color=ACCENT, linewidth=1.6, drawstyle=data.steps, solid_capstyle="butt")
     axes.plot(*_columns(data.front), "o", color=ACCENT, markersize=5.5, markeredgewidth=0)
+
+
+def _name_volume(axes: Axes, corner: tuple[float, float], data: FrontData) -> None:
+    """Write how large what is covered is into its corner."""
+    is_left, is_below = corner[0] <= data.front[0][0], corner[1] <= min(up for _, up in data.front)
+    axes.annotate(
+        f"hypervolume {text.number(data.hypervolume)}",
+        corner,
+        (4 if is_left else -4, 4 if is_below else -4),
+        textcoords="offset points",
+        ha="left" if is_left else "right",
+        va="bottom" if is_below else "top",
+        fontsize=7.5,
+        color=ACCENT,
+    )
 
 
 def _covered(front: Points, corner: tuple[float, float], steps: str) -> Points:

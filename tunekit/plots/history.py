@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tunekit.core import text
 from tunekit.core.history import History
 from tunekit.core.job import Job
+from tunekit.insight.observed import observed
+from tunekit.insight.random_band import random_band
+from tunekit.insight.surrogate import LEAST
 from tunekit.plots import plots
 from tunekit.plots.outliers import beyond, kept_range
 from tunekit.plots.theme import ACCENT, QUIET, WARNING, hide, label, new_figure, room, whole_numbers
+from tunekit.search.space import Space
+from tunekit.search.study import Study
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,6 +44,9 @@ class HistoryData:
         The scores between which the picture reaches: one that diverged does not flatten the others. 0 without a score.
     title
         The finding.
+    random_numbers, random_low, random_high
+        What the best would be after so many trials at random: the bounds that hold 95 % of such searches, at the number
+        of each trial that has ended; of equal length, empty where that is not asked for or not known.
     """
 
     metric: str
@@ -52,6 +60,9 @@ class HistoryData:
     low: float
     high: float
     title: str
+    random_numbers: tuple[int, ...] = ()
+    random_low: tuple[float, ...] = ()
+    random_high: tuple[float, ...] = ()
 
     @property
     def left_out(self) -> str:
@@ -88,6 +99,24 @@ def history_data(history: History) -> HistoryData:
     )
 
 
+def beside_random(data: HistoryData, history: History, space: Space) -> HistoryData:
+    """The same with what random search would have come to; as it is where too few trials tell, or there are limits.
+
+    It takes seconds where there are many trials: a picture that is drawn again and again goes without.
+    """
+    seen = observed(history, space)
+    if seen.complete < LEAST or not data.best or history.goal.limits:
+        return data
+    ended = [trial.number for trial in history if trial.state in ("complete", "failed", "halted")]
+    band = random_band(history, space, trials=len(ended))
+    low, high = (tuple(map(float, each)) for each in (band.low, band.high))
+    best, is_better = data.best[-1], history.goal.aim.better
+    ends = sorted((low[-1], high[-1]), key=history.goal.aim.gain)
+    beside = "better than" if is_better(best, ends[1]) else "worse than" if is_better(ends[0], best) else "like"
+    said = f"{data.title}; {beside} random search ({text.number(low[-1])} to {text.number(high[-1])})"
+    return replace(data, title=said, random_numbers=tuple(ended), random_low=low, random_high=high)
+
+
 def _title(history: History, leader: tuple[int, float] | None) -> str:
     metric = history.goal.metric
     if leader is None:
@@ -113,6 +142,8 @@ def draw_history(axes: Axes, data: HistoryData) -> None:
             _mark_left_out(axes, data)
     else:
         axes.tick_params(left=False, labelleft=False)
+    if data.random_numbers:
+        axes.fill_between(data.random_numbers, data.random_low, data.random_high, color=QUIET, alpha=0.2, linewidth=0)
     if data.outside_scores:
         axes.plot(data.outside_numbers, data.outside_scores, "o", color=QUIET, markersize=3.5, fillstyle="none")
     if data.scores:
@@ -137,8 +168,11 @@ def _mark_left_out(axes: Axes, data: HistoryData) -> None:
 
 
 @plots.register("history")
-def plot_history(job: Job) -> Figure:
-    """Draw the scores of all trials in order, and the best so far."""
+def plot_history(job: Job, *, random: bool = True) -> Figure:
+    """Draw the scores of all trials in order, and the best so far; grey: what random search would have come to."""
+    data = history_data(job.history)
+    if random and isinstance(job, Study):
+        data = beside_random(data, job.history, job.space)
     figure, (axes,) = new_figure()
-    draw_history(axes, history_data(job.history))
+    draw_history(axes, data)
     return figure

@@ -35,7 +35,7 @@ _AGREED = 0.35
 # Where a parameter that does not count is drawn, below its axis.
 _ABSENT = -0.16
 # What is free at both sides, and what is left for the axes, in CSS pixels.
-_MARGIN = 44
+_MARGIN = 56
 _WIDTH = WIDTH - 2 * _MARGIN
 
 Line = tuple[float | None, ...]
@@ -181,7 +181,9 @@ def draw_parallel(axes: Axes, data: ParallelData) -> None:
         ends = [_ABSENT if line[-1] is None else line[-1] for line in data.failed]
         axes.plot([count - 2] * len(ends), ends, "x", color=WARNING, markersize=5)
     axes.tick_params(labelbottom=True)
-    names = [fit_name(axes, words(one.name), 8, _WIDTH / (count - 1) - 8) for one in data.scales]
+    each = _WIDTH / (count - 1) - 8
+    rooms = [min(each, 2 * _MARGIN - 8) if at in (0, count - 1) else each for at in range(count)]
+    names = [fit_name(axes, words(one.name), 8, room) for one, room in zip(data.scales, rooms, strict=True)]
     axes.set_xticks(range(count), names)
     for name in axes.get_xticklabels():
         name.set_parse_math(False)

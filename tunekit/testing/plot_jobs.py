@@ -41,7 +41,7 @@ def jobs() -> dict[str, Callable[[], Job]]:
         "one whole number": lambda: _study(Space(width=Int(16, 128, log=True)), 12),
         "one category": lambda: _study(Space(act=Choice("relu", "gelu", None)), 12),
         "a single setting": lambda: _study(Space(only=Choice("this")), 1),
-        "twenty parameters": lambda: _study(Space({f"parameter_{at}": (0.0, 1.0) for at in range(20)}), 60),
+        "twelve parameters": lambda: _study(Space({f"parameter_{at}": (0.0, 1.0) for at in range(12)}), 30),
         "a thousand trials": lambda: _study(MIXED, 1000, fails=0.1, halts=0.3),
         "equal scores": lambda: _study(MIXED, 20, score=lambda unit: 0.5),
         "one that diverged": lambda: _study(MIXED, 30, minimize="loss", score=_diverging),
