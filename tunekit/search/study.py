@@ -359,8 +359,6 @@ class Study(Insights):
         how = self.sampler_name if describe is None else describe(self.space)
         return f"Study({over}{', '.join(self.space.names)}; {how}{earlier})"
 
-    # The work
-
     def _needed_objective(self) -> Objective:
         if self.objective is None:
             raise TypeError(
@@ -376,8 +374,6 @@ class Study(Insights):
     def _needed_checkpoints(self) -> Collection[int]:
         """The numbers of the trials that the sampler may have a next one go on from."""
         return self.sampler.parents(self.history) if isinstance(self.sampler, HasParents) else ()
-
-    # The sentences
 
     def status(self) -> Status:
         """What is going on, in words."""
