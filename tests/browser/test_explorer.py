@@ -11,6 +11,9 @@ from tests.browser.explorer import STUDY, TABS, explorers, grave_faults, no_dial
 from tests.browser.lab import Lab, LabPage, Theme
 from tests.browser.panels import until
 
+# A busy machine draws its first picture in more than the usual five seconds.
+expect.set_options(timeout=60_000)
+
 LEFT = (
     "(len(__import__('comm').get_comm_manager().comms), "
     "[thread.name for thread in __import__('threading').enumerate() if thread.name.startswith('tunekit')])"
@@ -44,7 +47,7 @@ def test_every_control_of_every_tab(lab: Lab, theme: Theme, width: int) -> None:
             if tab == "Settings":
                 settings(explorer)
             elif tab == "Importance":
-                expect(explorer.get_by_role("listitem").first).to_contain_text("trials", timeout=120_000)
+                expect(explorer.get_by_role("listitem").first).to_contain_text("trials", timeout=180_000)
             elif tab == "What if":
                 what_if(explorer)
             elif tab == "Trials":

@@ -32,17 +32,12 @@ class ProgressTab(Tab):
     def refresh(self) -> None:
         """Write the words, and draw the picture where it is old and the work leaves time."""
         status = self.job.status()
-        update: dict[str, Any] = {
-            "state": status.state,
-            "words": text.printable(status.words),
-            "fraction": status.fraction,
-        }
+        self._panel.update(state=status.state, words=text.printable(status.words), fraction=status.fraction)
         if self._rest.is_due(self.explorer.version, in_a_hurry=is_at_rest(self.job)):
             with self._rest:
                 painted = self._painter.paint()
                 image = png(painted.figure)
-            update |= {"picture": image.data, "width": image.width, "alt": painted.alt}
-        self._panel.update(**update)
+            self._panel.update(picture=image.data, width=image.width, alt=painted.alt)
 
     def _press(self, button: str) -> None:
         {"pause": self.job.pause, "resume": self.job.resume, "stop": self.job.stop}[button]()

@@ -43,9 +43,9 @@ class StudyProgressTab(ProgressTab):
 
     def refresh(self) -> None:
         """Show how far it is; more can be asked for where nothing runs."""
-        super().refresh()
         for control in (*self._more, self._count, self._run):
             control.disabled = not self.job.is_over
+        super().refresh()
 
     def _begin(self, count: int) -> None:
         def begin() -> None:

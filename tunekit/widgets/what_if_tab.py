@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
@@ -15,6 +16,14 @@ from tunekit.widgets.controls import Controls
 from tunekit.widgets.explorer import Explorer, Tab
 from tunekit.widgets.latest import Latest
 from tunekit.widgets.progress_tab import is_at_rest
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """The next point, and where it comes from where that is not the sampler: words that follow its name."""
+
+    point: NextPoint
+    origin: str
 
 
 class WhatIfTab(Tab):
@@ -54,9 +63,9 @@ class WhatIfTab(Tab):
         learned = self._learned.ask(version, in_a_hurry)
         self._answer.value = _paragraph(self._answered(history, learned), role="status")
         self._best.disabled = history.best is None
-        point = None if learned is None else self._next.ask((version, self._waiting(history)), in_a_hurry)
-        self._take.disabled = point is None
-        self._ahead.value = _paragraph(self._said_of(history, point, is_learned=learned is not None))
+        ahead = None if learned is None else self._next.ask((version, self._waiting(history)), in_a_hurry)
+        self._take.disabled = ahead is None
+        self._ahead.value = _paragraph(self._said_of(ahead, is_learned=learned is not None))
 
     def close(self) -> None:
         """Wait for what is being worked out."""
@@ -81,13 +90,11 @@ class WhatIfTab(Tab):
         metric = history.goal.metric
         return f"{'; '.join(said)}. Best so far {text.number(best.metrics[metric])}, at trial {best.number}; {known}."
 
-    def _said_of(self, history: History, point: NextPoint | None, *, is_learned: bool) -> str:
-        if point is None:
+    def _said_of(self, ahead: Ahead | None, *, is_learned: bool) -> str:
+        if ahead is None:
             trouble = self._next.trouble.rstrip(".")
             return f"Next point: {trouble or ('it is being worked out' if is_learned else 'not known before that')}."
-        if history.cut_off is not None:
-            return f"Next point, which was cut off: {point.words}"
-        return f"Next point, which was enqueued: {point.words}" if history.waiting else f"Next point: {point.words}"
+        return f"Next point{ahead.origin}: {ahead.point.words}"
 
     def _waiting(self, history: History) -> list[str]:
         return [text.settings(settings) for settings in history.waiting]
@@ -99,13 +106,15 @@ class WhatIfTab(Tab):
         now = history.before(len(history))
         return {metric: surrogate(now, self.job.space, metric) for metric in now.goal.metrics}
 
-    def _look_ahead(self) -> NextPoint:
+    def _look_ahead(self) -> Ahead:
+        history = self.job.history
+        origin = ", which was enqueued" if history.waiting else ""
+        origin = ", which was cut off" if history.cut_off is not None else origin
         settings = self.job.peek()
         if settings is None:
             raise ValueError("every setting of the space has been tried")
-        history = self.job.history
         now = history.before(len(history))
-        return next_point(settings, now, surrogate(now, self.job.space))
+        return Ahead(next_point(settings, now, surrogate(now, self.job.space)), origin)
 
     # On whatever thread a press arrives
 
@@ -130,9 +139,9 @@ class WhatIfTab(Tab):
             self._turned()
 
     def _take_next(self) -> None:
-        point = self._next.newest
-        if point is not None:
-            self._controls.take(point.settings)
+        ahead = self._next.newest
+        if ahead is not None:
+            self._controls.take(ahead.point.settings)
             self._turned()
 
 
