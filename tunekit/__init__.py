@@ -92,9 +92,12 @@ __all__ = [
 upstairs.connect(
     open_view="tunekit.widgets:open_view",
     show="tunekit.widgets:show",
+    explore="tunekit.widgets:explore",
     plot="tunekit.plots:plot",
     plot_comparison="tunekit.plots.comparison:plot",
     live_comparison="tunekit.widgets.compare:live",
+    importance="tunekit.insight.importance:importance",
+    explain="tunekit.insight.explaining:explain",
 )
 
 

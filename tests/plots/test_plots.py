@@ -212,3 +212,15 @@ def test_words_hold_on_both_themes() -> None:
         for page in ("#ffffff", "#111111"):
             light, dark = sorted((luminance(colour), luminance(page)), reverse=True)
             assert (light + 0.05) / (dark + 0.05) >= (4.3 if colour == theme.QUIET else 3.0), (colour, page)
+
+
+def test_the_front_covers_its_hypervolume() -> None:
+    study = tk.Study(None, {"x": (0.0, 1.0)}, maximize=["accuracy", "speed"])
+    for accuracy, speed in ((1.0, 3.0), (2.0, 2.0), (0.0, 0.0)):
+        study.tell({"x": accuracy / 4}, {"accuracy": accuracy, "speed": speed})
+    data = front.front_data(study.history)
+    assert (data.hypervolume, data.corner) == (5.0, (0.0, 0.0))
+    axes = plot("front", study).axes[0]
+    assert [words.get_text() for words in axes.texts] == ["hypervolume 5.00"]
+    x, y = axes.patches[0].get_path().vertices.T  # type: ignore[union-attr]
+    assert abs(sum(x * np.roll(y, -1) - y * np.roll(x, -1))) / 2 == pytest.approx(5.0)  # the area that is drawn

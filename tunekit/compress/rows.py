@@ -165,15 +165,15 @@ class Rows(JournaledJob):
         words = None if self._seeker is None or (self._within is None and not self.is_over) else self._outcome()
         return Result("\n".join(explaining.explain(table.rows(self), words, self.last_sensitivity)))
 
-    def plot(self, name: str = "trade_off") -> Any:
+    def plot(self, name: str = "trade_off", **settings: Any) -> Any:
         """Draw one of the pictures, by name: ``"trade_off"``, ``"curves"``, ``"sensitivity"``.
 
         Raises
         ------
         ValueError
-            If there is no picture of that name: the error lists the known ones.
+            If there is no picture of that name, or it has no such setting: the error lists the known ones.
         """
-        return upstairs.ask("plot")(name, self)
+        return upstairs.ask("plot")(name, self, **settings)
 
     @property
     def last_sensitivity(self) -> Sensitivity | None:

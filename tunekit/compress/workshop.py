@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 import traceback
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass
@@ -104,7 +105,7 @@ class Workshop:
         seed = seeds.trial_seed(self.seed, len(recipe))  # by its place: the same recipe again gives the same figures
         began = clock()
         try:
-            yield TrialStarted(number, params, seed)
+            yield TrialStarted(number, params, seed, began=round(time.time(), 3))
             for place, step in enumerate(steps[:-1], start=len(recipe) - len(steps) + 1):
                 earlier = seeds.trial_seed(self.seed, place)
                 context = self.context(number, stage, clock, earlier)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 EndState = Literal["complete", "failed", "halted", "stopped"]
@@ -14,7 +14,8 @@ class TrialStarted:
     """A trial began; a number that was there before begins again from nothing.
 
     ``parent`` is the number of the trial whose checkpoint it goes on from; ``enqueued`` says that its settings are
-    those that waited longest.
+    those that waited longest. ``began`` is the time in seconds since 1970, where it is known; events that differ only
+    in it are equal.
     """
 
     number: int
@@ -22,6 +23,7 @@ class TrialStarted:
     seed: int | None = None
     parent: int | None = None
     enqueued: bool = False
+    began: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

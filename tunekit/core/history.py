@@ -102,7 +102,7 @@ class History:
         self._put(replace(trial, reports=(*trial.reports, *curve)))
 
     def _start(self, event: TrialStarted) -> None:
-        trial = Trial(event.number, event.params, event.seed, parent=event.parent)
+        trial = Trial(event.number, event.params, event.seed, parent=event.parent, began=event.began)
         if event.enqueued and not self._waiting:
             raise ValueError(f"trial {event.number} began with settings that had waited: none were waiting")
         if event.number == len(self._trials):

@@ -35,9 +35,10 @@ def record_of(event: Event, settings: Settings) -> Record:
     match event:
         case TrialReported(number, metrics):
             return {"reported": number, "metrics": metrics}
-        case TrialStarted(number, params, seed, parent, enqueued):
+        case TrialStarted(number, params, seed, parent, enqueued, began):
             record: Record = {"started": number, "params": settings(params), "seed": seed}
             record |= {} if parent is None else {"parent": parent}
+            record |= {} if began is None else {"at": began}
             return record | ({"enqueued": True} if enqueued else {})
         case TrialEnded(number, state, metrics, seconds, error):
             ended = {"ended": number, "state": state, "metrics": metrics, "seconds": seconds}
@@ -106,13 +107,14 @@ class Reader:
                 return TrialReported(number_of(number), figures(metrics))
             case {"started": number, "params": params, "seed": seed}:
                 self._running.add(number_of(number))
-                parent = record.get("parent")
+                parent, began = record.get("parent"), record.get("at")
                 return TrialStarted(
                     number,
                     self._settings(params),
                     None if seed is None else number_of(seed),
                     None if parent is None else number_of(parent),
                     record.get("enqueued") is True,
+                    None if began is None else figures({"at": began})["at"],
                 )
             case {"ended": number, "state": state, "metrics": metrics, "seconds": seconds}:
                 if state not in get_args(EndState):

@@ -37,6 +37,9 @@ class Trial:
         How long it ran, pauses left out; None while it runs.
     parent
         The number of the trial whose checkpoint it went on from; None for one that began from nothing.
+    began
+        When it began, in seconds since 1970; None where nobody looked at a clock. Trials that differ only in it are
+        equal.
 
     Examples
     --------
@@ -53,6 +56,7 @@ class Trial:
     error: str | None = None
     seconds: float | None = None
     parent: int | None = None
+    began: float | None = field(default=None, compare=False)
 
     def __repr__(self) -> str:
         """Facts only: no clock, no address."""

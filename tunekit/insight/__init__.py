@@ -1,1 +1,1 @@
-"""Insight: what finished work has to say, computed as plain data and written in words."""
+"""Insight: what a history, or models side by side, have to say: figures with intervals, and words."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +57,7 @@ class CurvesData:
 def curves_data(history: History) -> CurvesData:
     """Compute what the picture shows from a history."""
     metric = history.goal.metric
-    trials = [trial for trial in history if trial.reports]
+    trials = [trial for trial in history if _curve(trial, metric)]
     leader = history.best
     running = [trial for trial in trials if trial.state == "running"]
     halted = [trial for trial in trials if trial.state == "halted"]
@@ -106,14 +108,24 @@ def draw_curves(axes: Axes, data: CurvesData) -> None:
     longest = max(map(len, data.all))
     axes.set_xlim(0.8, max(longest, 2) + 0.2)
     axes.set_ylim(*room([value for curve in data.all for value in curve]))
-    for curve in data.others:
-        _draw(axes, curve, "-", color=QUIET, linewidth=0.7, marker="." if len(curve) == 1 else "")
-    for curve in data.halted:
-        _draw(axes, curve, "-", color=QUIET, linewidth=0.7)
-        axes.plot(len(curve), curve[-1], "x", color=QUIET, markersize=4.5, markeredgewidth=1.0)
+    quiet = (*data.others, *data.halted)
+    # all of a kind as one line with gaps: dozens of lines take ten times as long
+    axes.plot(*_joined(quiet), "-", color=QUIET, linewidth=0.7)
+    axes.plot(*_ends([curve for curve in quiet if len(curve) == 1]), ".", color=QUIET)
+    axes.plot(*_ends(data.halted), "x", color=QUIET, markersize=4.5, markeredgewidth=1.0)
     _draw(axes, data.best, "-", color=ACCENT, linewidth=1.8, marker="o", markersize=3.5)
     for curve in data.running:
         _draw(axes, curve, ":", color=QUIET, linewidth=1.8, marker="o", markersize=3.5)
+
+
+def _joined(curves: Sequence[Sequence[float]]) -> tuple[list[float], list[float]]:
+    """Steps and scores of several curves, one after the other with a gap between."""
+    across = [step for curve in curves for step in (*range(1, len(curve) + 1), math.nan)]
+    return across, [score for curve in curves for score in (*curve, math.nan)]
+
+
+def _ends(curves: Sequence[Sequence[float]]) -> tuple[list[int], list[float]]:
+    return [len(curve) for curve in curves], [curve[-1] for curve in curves]
 
 
 def _draw(axes: Axes, curve: tuple[float, ...], style: str, **look: Any) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from tunekit.core import text
+from tunekit.core.goal import Aim
 from tunekit.core.history import History
 from tunekit.core.job import Job
 from tunekit.core.trial import Trial
@@ -41,6 +43,11 @@ class FrontData:
         The finding.
     originals
         Where each trial is a net that was compressed, what it was before, the same.
+    corner
+        The values of the two that the hypervolume is measured from: the worst of each among the complete trials. None
+        without a front in the plane.
+    hypervolume
+        What the front covers from that corner, in the product of their units; 0 without a front in the plane.
     """
 
     across: str
@@ -51,6 +58,8 @@ class FrontData:
     steps: str | None
     title: str
     originals: Points = ()
+    corner: tuple[float, float] | None = None
+    hypervolume: float = 0.0
 
 
 def front_data(history: History) -> FrontData:
@@ -74,6 +83,16 @@ def front_data(history: History) -> FrontData:
         None if len(aims) > 2 else "steps-pre" if across.maximize else "steps-post",
         _title(history),
         _originals(history, across.metric, up.metric),
+        _corner(history, across, up) if front and len(aims) == 2 else None,
+        history.hypervolume() if len(aims) == 2 else 0.0,
+    )
+
+
+def _corner(history: History, across: Aim, up: Aim) -> tuple[float, float]:
+    """The worst value of each of the two among the complete trials."""
+    return (
+        min((trial.metrics[across.metric] for trial in history.complete), key=across.gain),
+        min((trial.metrics[up.metric] for trial in history.complete), key=up.gain),
     )
 
 
@@ -93,7 +112,9 @@ def _title(history: History) -> str:
         metric = history.goal.metric
         values = sorted(trial.metrics[metric] for trial in front)
         title += f", {metric} from {text.number(values[0])} to {text.number(values[-1])}"
-    return title if len(aims) == 2 else f"{title} (2 of {len(aims)} aims)"
+    if len(aims) > 2:
+        return f"{title} (2 of {len(aims)} aims)"
+    return title
 
 
 def draw_front(axes: Axes, data: FrontData) -> None:
@@ -116,9 +137,38 @@ def draw_front(axes: Axes, data: FrontData) -> None:
     axes.plot(*_columns(data.originals), "x", color=QUIET, markersize=4.5, label="before compression")
     if data.originals:
         axes.legend(loc="lower right", fontsize=8, frameon=False, labelcolor=QUIET, handletextpad=0.2)
+    if data.corner is not None and data.steps is not None:
+        axes.fill(*_columns(_covered(data.front, data.corner, data.steps)), color=ACCENT, alpha=0.12, linewidth=0)
+        if data.hypervolume:
+            _name_volume(axes, data.corner, data)
     if data.steps is not None:
         axes.plot(*_columns(data.front), color=ACCENT, linewidth=1.6, drawstyle=data.steps, solid_capstyle="butt")
     axes.plot(*_columns(data.front), "o", color=ACCENT, markersize=5.5, markeredgewidth=0)
+
+
+def _name_volume(axes: Axes, corner: tuple[float, float], data: FrontData) -> None:
+    """Write how large what is covered is into its corner."""
+    is_left, is_below = corner[0] <= data.front[0][0], corner[1] <= min(up for _, up in data.front)
+    axes.annotate(
+        f"hypervolume {text.number(data.hypervolume)}",
+        corner,
+        (4 if is_left else -4, 4 if is_below else -4),
+        textcoords="offset points",
+        ha="left" if is_left else "right",
+        va="bottom" if is_below else "top",
+        fontsize=7.5,
+        color=ACCENT,
+    )
+
+
+def _covered(front: Points, corner: tuple[float, float], steps: str) -> Points:
+    """The outline of what the front covers: along the steps between its trials, and by the corner back."""
+    (first, start), (last, end) = front[0], front[-1]
+    bends = [(left, high) if steps == "steps-pre" else (right, low) for (left, low), (right, high) in pairwise(front)]
+    stairs = [point for pair in zip(front, bends, strict=False) for point in pair]
+    if steps == "steps-pre":  # the corner is on the left
+        return (corner, (corner[0], start), *stairs, (last, end), (last, corner[1]))
+    return ((first, corner[1]), *stairs, (last, end), (corner[0], end), corner)
 
 
 def _columns(points: Points) -> tuple[list[float], list[float]]:

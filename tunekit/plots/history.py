@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tunekit.core import text
 from tunekit.core.history import History
 from tunekit.core.job import Job
+from tunekit.insight.observed import observed
+from tunekit.insight.random_band import random_band
+from tunekit.insight.surrogate import LEAST
 from tunekit.plots import plots
+from tunekit.plots.outliers import beyond, kept_range
 from tunekit.plots.theme import ACCENT, QUIET, WARNING, hide, label, new_figure, room, whole_numbers
+from tunekit.search.space import Space
+from tunekit.search.study import Study
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,8 +40,13 @@ class HistoryData:
         The number and score of each complete trial that breaks a limit; same length, in order.
     failed
         The numbers of the failed trials.
+    low, high
+        The scores between which the picture reaches: one that diverged does not flatten the others. 0 without a score.
     title
         The finding.
+    random_numbers, random_low, random_high
+        What the best would be after so many trials at random: the bounds that hold 95 % of such searches, at the number
+        of each trial that has ended; of equal length, empty where that is not asked for or not known.
     """
 
     metric: str
@@ -46,7 +57,17 @@ class HistoryData:
     outside_numbers: tuple[int, ...]
     outside_scores: tuple[float, ...]
     failed: tuple[int, ...]
+    low: float
+    high: float
     title: str
+    random_numbers: tuple[int, ...] = ()
+    random_low: tuple[float, ...] = ()
+    random_high: tuple[float, ...] = ()
+
+    @property
+    def left_out(self) -> str:
+        """How many scores are beyond the picture, in words; empty where there is none."""
+        return beyond([*self.scores, *self.outside_scores], self.low, self.high)
 
 
 def history_data(history: History) -> HistoryData:
@@ -61,6 +82,8 @@ def history_data(history: History) -> HistoryData:
     # from the same moment as the scores, for a trial may end meanwhile
     leader = counting[best.index(best[-1])] if counting else None
     failed = tuple(trial.number for trial in history if trial.state == "failed")
+    everything = [score for _, score in scored]
+    low, high = kept_range(everything, maximize=goal.aim.maximize) if everything else (0.0, 0.0)
     return HistoryData(
         goal.metric,
         tuple(number for number, _ in counting),
@@ -70,8 +93,28 @@ def history_data(history: History) -> HistoryData:
         tuple(number for number, _ in outside),
         tuple(score for _, score in outside),
         failed,
+        low,
+        high,
         _title(history, leader),
     )
+
+
+def beside_random(data: HistoryData, history: History, space: Space) -> HistoryData:
+    """The same with what random search would have come to; as it is where too few trials tell, or there are limits.
+
+    It takes seconds where there are many trials: a picture that is drawn again and again goes without.
+    """
+    seen = observed(history, space)
+    if seen.complete < LEAST or not data.best or history.goal.limits:
+        return data
+    ended = [trial.number for trial in history if trial.state in ("complete", "failed", "halted")]
+    band = random_band(history, space, trials=len(ended))
+    low, high = (tuple(map(float, each)) for each in (band.low, band.high))
+    best, is_better = data.best[-1], history.goal.aim.better
+    ends = sorted((low[-1], high[-1]), key=history.goal.aim.gain)
+    beside = "better than" if is_better(best, ends[1]) else "worse than" if is_better(ends[0], best) else "like"
+    said = f"{data.title}; {beside} random search ({text.number(low[-1])} to {text.number(high[-1])})"
+    return replace(data, title=said, random_numbers=tuple(ended), random_low=low, random_high=high)
 
 
 def _title(history: History, leader: tuple[int, float] | None) -> str:
@@ -86,7 +129,7 @@ def _title(history: History, leader: tuple[int, float] | None) -> str:
 
 def draw_history(axes: Axes, data: HistoryData) -> None:
     """Draw it: trials in grey, hollow outside of the limits, the best so far in the accent colour, failures below."""
-    label(axes, data.title, "trial", data.metric)
+    label(axes, data.title, f"trial ({data.left_out})" if data.left_out else "trial", data.metric)
     whole_numbers(axes)
     everything = (*data.scores, *data.outside_scores)
     if not everything and not data.failed:
@@ -94,7 +137,13 @@ def draw_history(axes: Axes, data: HistoryData) -> None:
     last = max((*data.numbers, *data.outside_numbers, *data.failed, 1))
     axes.set_xlim(-0.5, last + 0.5)
     if everything:
-        axes.set_ylim(*room(everything))
+        axes.set_ylim(*room([data.low, data.high]))
+        if data.left_out:
+            _mark_left_out(axes, data)
+    else:
+        axes.tick_params(left=False, labelleft=False)
+    if data.random_numbers:
+        axes.fill_between(data.random_numbers, data.random_low, data.random_high, color=QUIET, alpha=0.2, linewidth=0)
     if data.outside_scores:
         axes.plot(data.outside_numbers, data.outside_scores, "o", color=QUIET, markersize=3.5, fillstyle="none")
     if data.scores:
@@ -107,9 +156,23 @@ def draw_history(axes: Axes, data: HistoryData) -> None:
         axes.plot(data.failed, [bottom] * len(data.failed), "x", color=WARNING, markersize=5, clip_on=False)
 
 
+def _mark_left_out(axes: Axes, data: HistoryData) -> None:
+    """An arrow at the edge for each score that is beyond it."""
+    numbers, scores = (*data.numbers, *data.outside_numbers), (*data.scores, *data.outside_scores)
+    points = list(zip(numbers, scores, strict=True))
+    below = [number for number, score in points if score < data.low]
+    above = [number for number, score in points if score > data.high]
+    for edge, out, marker in zip(axes.get_ylim(), (below, above), "v^", strict=True):
+        if out:
+            axes.plot(out, [edge] * len(out), marker, color=QUIET, markersize=4, markeredgewidth=0, clip_on=False)
+
+
 @plots.register("history")
-def plot_history(job: Job) -> Figure:
-    """Draw the scores of all trials in order, and the best so far."""
+def plot_history(job: Job, *, random: bool = True) -> Figure:
+    """Draw the scores of all trials in order, and the best so far; grey: what random search would have come to."""
+    data = history_data(job.history)
+    if random and isinstance(job, Study):
+        data = beside_random(data, job.history, job.space)
     figure, (axes,) = new_figure()
-    draw_history(axes, history_data(job.history))
+    draw_history(axes, data)
     return figure

@@ -53,6 +53,7 @@ class LivePainter:
                 scores = history_data(history)
                 draw_history(self._axes[0], scores)
                 title, points = scores.title, f"{text.plural(len(scores.numbers), 'score')} in the order of the trials"
+                points += f", {scores.left_out}" if scores.left_out else ""
             else:
                 sizes = trade_off_data(history)
                 draw_trade_off(self._axes[0], sizes)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from tunekit.core import text
+from tunekit.plots.fitting import fit_label, fit_title, words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,23 +24,25 @@ WIDTH, HEIGHT = 640, 230
 DOTS = 200
 
 
-def new_figure(columns: int = 1, width: int = WIDTH, height: int = HEIGHT) -> tuple[Figure, list[Axes]]:
+def new_figure(columns: int = 1, width: int = WIDTH, height: int = HEIGHT, rows: int = 1) -> tuple[Figure, list[Axes]]:
     """Make a transparent figure with that many empty pictures side by side.
 
     Parameters
     ----------
-    columns
-        How many pictures.
+    columns, rows
+        How many pictures beside and above each other; they come row by row.
     width, height
         Its size on the page, in CSS pixels.
     """
     figure = _picture_class()(figsize=(width / 100, height / 100), dpi=DOTS, facecolor="none")
     # a fixed frame: matplotlib's automatic layouts cost more than all the rest of the drawing
-    left, right = 58 / width, 1 - 12 / width
-    figure.subplots_adjust(left=left, right=right, bottom=44 / height, top=1 - 30 / height, wspace=0.28)
-    axes = [figure.add_subplot(1, columns, place + 1) for place in range(columns)]
-    for each in axes:
-        quieten(each)
+    left, right = 64 / width, 1 - 12 / width
+    bottom, top, between = 44 / height, 1 - 30 / height, 74 / height
+    each = (top - bottom - (rows - 1) * between) / rows
+    figure.subplots_adjust(left=left, right=right, bottom=bottom, top=top, wspace=0.28, hspace=between / each)
+    axes = [figure.add_subplot(rows, columns, place + 1) for place in range(rows * columns)]
+    for one in axes:
+        quieten(one)
     return figure, axes
 
 
@@ -62,7 +64,7 @@ def quieten(axes: Axes) -> None:
 
 def wipe(axes: Axes) -> None:
     """Take everything out of a picture that was drawn into it, and keep its frame: half the cost of a new one."""
-    for artist in (*axes.lines, *axes.texts):
+    for artist in (*axes.lines, *axes.texts, *axes.collections, *axes.patches):
         artist.remove()
 
 
@@ -76,9 +78,22 @@ def label(axes: Axes, title: str, across: str, up: str) -> None:
     axes.tick_params(left=True, bottom=True, labelleft=True, labelbottom=True)
     # names are the user's: a dollar sign in one is no formula
     look: dict[str, Any] = {"color": QUIET, "parse_math": False}
-    axes.set_title(text.printable(title), loc="left", fontsize=9.5, pad=7, fontweight="bold", **look)
-    axes.set_xlabel(text.printable(across), fontsize=8, labelpad=3, **look)
-    axes.set_ylabel(text.printable(up), fontsize=8, labelpad=4, **look)
+    drawn, size = fit_title(axes, words(title))
+    axes.set_title(drawn, loc="left", fontsize=size, pad=7, fontweight="bold", **look)
+    axes.set_label(words(title))  # the whole of it, for whoever cannot see the picture
+    axes.set_xlabel(fit_label(axes, words(across), 8), fontsize=8, labelpad=3, **look)
+    axes.set_ylabel(fit_label(axes, words(up), 8, upright=True), fontsize=8, labelpad=4, **look)
+
+
+def say(figure: Figure, said: str) -> None:
+    """Give a figure words that stand for it in place of its titles, where those name a time."""
+    figure.set_label(said)
+
+
+def findings(figure: Figure) -> str:
+    """What the titles of a figure say, in full and without the time that anything took."""
+    titled = [str(axes.get_label()) for axes in figure.axes if axes.get_title(loc="left")]
+    return str(figure.get_label()) or "; ".join(titled)
 
 
 def whole_numbers(axes: Axes) -> None:
@@ -120,8 +135,7 @@ def _picture_class() -> type[Figure]:
                 self, include: Any = None, exclude: Any = None
             ) -> tuple[dict[str, Any], dict[str, Any]]:
                 image = png(self, final=True)
-                words = "; ".join(axes.get_title(loc="left") for axes in self.axes)
-                return {"text/plain": words, "image/png": image.data}, {"image/png": image.size}
+                return {"text/plain": findings(self), "image/png": image.data}, {"image/png": image.size}
 
         _picture = Picture
     return _picture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -94,6 +95,22 @@ class Asking(JournaledJob):
             self._open.add(trial.number)
         self._notify()
         return trial
+
+    def peek(self) -> Mapping[str, Any] | None:
+        """The settings that would be tried next; nothing begins. None where every setting has been tried.
+
+        Examples
+        --------
+        >>> from tunekit.search.study import Study
+        >>> study = Study(None, {"x": (0.0, 1.0)}, sampler="grid")
+        >>> study.peek() == study.ask().params
+        True
+        """
+        with self._writing:
+            cut_off, waiting = self.history.cut_off, self.history.waiting
+            if cut_off is not None:
+                return cut_off.params
+            return waiting[0] if waiting else self._propose(len(self.history))
 
     def tell(
         self,
@@ -202,7 +219,8 @@ class Asking(JournaledJob):
                     return None
                 params, parent = proposal, getattr(proposal, "parent", None)
             seed = None if self.seed is None else seeds.trial_seed(self.seed, number)
-            self._record(TrialStarted(number, params, seed, parent, enqueued is not None))
+            began = round(time.time(), 3)
+            self._record(TrialStarted(number, params, seed, parent, enqueued is not None, began))
             return self.history[number]
 
     def _propose(self, number: int) -> Mapping[str, Any] | None:

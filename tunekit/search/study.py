@@ -15,7 +15,6 @@ from tunekit.core.job import Job, Result, Status
 from tunekit.core.journaled import journal_path
 from tunekit.core.trial import Trial
 from tunekit.search import sentences
-from tunekit.search.asking import Asking
 from tunekit.search.checkpoint import Checkpoint
 from tunekit.search.confirm import Confirmation, Confirming
 from tunekit.search.crew_run import CrewRun
@@ -25,6 +24,7 @@ from tunekit.search.ending import Until, read_until
 from tunekit.search.executors import open_crew
 from tunekit.search.folders import Folders
 from tunekit.search.goals import Bounds, Names, read_goal
+from tunekit.search.insights import Insights
 from tunekit.search.objective import Objective
 from tunekit.search.run import OnError, Run
 from tunekit.search.samplers import HasParents
@@ -32,7 +32,7 @@ from tunekit.search.space import Space
 from tunekit.search.warm_start import fitting_trials
 
 
-class Study(Asking):
+class Study(Insights):
     """Search a space for the settings that make an objective best.
 
     Parameters
@@ -329,15 +329,22 @@ class Study(Asking):
         number = trial.number if isinstance(trial, Trial) else trial
         return self._folders.checkpoint(self.history, number, self._needed_checkpoints())
 
-    def plot(self, name: str = "history") -> Any:
+    def plot(self, name: str = "history", **settings: Any) -> Any:
         """Draw one of the pictures, by name; the figure is matplotlib's own.
+
+        Parameters
+        ----------
+        name
+            ``"history"``, ``"curves"``, ``"timeline"``, ``"parallel"``, ``"front"``, ``"lineage"``.
+        **settings
+            What that picture lets one choose: ``plot("parallel", parameters=["lr", "width"])``.
 
         Raises
         ------
         ValueError
-            If there is no picture of that name: the error lists the known ones.
+            If there is no picture of that name, or it has no such setting: the error lists the known ones.
         """
-        return upstairs.ask("plot")(name, self)
+        return upstairs.ask("plot")(name, self, **settings)
 
     def __repr__(self) -> str:
         """Facts only: the same before and after a run that changes nothing."""
@@ -351,8 +358,6 @@ class Study(Asking):
         describe = getattr(self.sampler, "describe", None)
         how = self.sampler_name if describe is None else describe(self.space)
         return f"Study({over}{', '.join(self.space.names)}; {how}{earlier})"
-
-    # The work
 
     def _needed_objective(self) -> Objective:
         if self.objective is None:
@@ -369,8 +374,6 @@ class Study(Asking):
     def _needed_checkpoints(self) -> Collection[int]:
         """The numbers of the trials that the sampler may have a next one go on from."""
         return self.sampler.parents(self.history) if isinstance(self.sampler, HasParents) else ()
-
-    # The sentences
 
     def status(self) -> Status:
         """What is going on, in words."""

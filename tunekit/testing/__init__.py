@@ -14,7 +14,14 @@ from __future__ import annotations
 
 from tunekit.testing.early_stopping_conformance import EarlyStoppingConformance
 from tunekit.testing.executor_conformance import ExecutorConformance
+from tunekit.testing.plot_conformance import PlotConformance
 from tunekit.testing.sampler_conformance import SamplerConformance
 from tunekit.testing.step_conformance import StepConformance
 
-__all__ = ["EarlyStoppingConformance", "ExecutorConformance", "SamplerConformance", "StepConformance"]
+__all__ = [
+    "EarlyStoppingConformance",
+    "ExecutorConformance",
+    "PlotConformance",
+    "SamplerConformance",
+    "StepConformance",
+]

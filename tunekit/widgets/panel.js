@@ -13,6 +13,18 @@ function element(tag, className, attributes = {}) {
   return node;
 }
 
+// JupyterLab takes keys that mean something to it, Enter and the arrows among them, from whatever has the focus; here
+// they are for what has it. Those with Ctrl stay JupyterLab's: to save is to save.
+function keepKeys(isInside) {
+  const keep = (event) => {
+    if (!(event.target instanceof Element) || !isInside(event.target)) return;
+    const isOurs = !(event.ctrlKey || event.metaKey || event.altKey);
+    event.target.toggleAttribute("data-lm-suppress-shortcuts", isOurs);
+  };
+  window.addEventListener("keydown", keep, true);
+  return () => window.removeEventListener("keydown", keep, true);
+}
+
 function render({ model, el }) {
   const panel = element("div", "tunekit-panel", { role: "group", "aria-label": model.get("heading") });
   const bar = element("div", "tunekit-bar", { role: "toolbar", "aria-label": "Run" });
@@ -101,7 +113,10 @@ function render({ model, el }) {
   show();
   draw();
 
+  const letKeysGo = keepKeys((target) => panel.contains(target));
+
   return () => {
+    letKeysGo();
     model.off("change:state", confirmState);
     model.off("change:words", announce);
     model.off("change:words change:fraction change:hint", show);

@@ -8,6 +8,7 @@ again to average them out; one that knows of roughness looks for a lucky place n
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +29,7 @@ _LEAST_NOISE = 1e-8
 _STEEP, _SILENT = np.log(0.2), np.log(1e-4)
 # How far the roughness of one place reaches, in length scales.
 _REACH = 0.15
-_ROOT3, _ROOT5 = np.sqrt(3.0), np.sqrt(5.0)
+_ROOT3, _ROOT5 = math.sqrt(3.0), math.sqrt(5.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,10 @@ class Process:
         from scipy.linalg import lapack
 
         self.hyperparameters = hyperparameters
-        self._inverse_scales = 1 / hyperparameters.length_scales[owners]
+        self.features, self.targets = features, targets
+        # the length scale of each coordinate, shape (D,)
+        self.coordinate_scales = hyperparameters.length_scales[owners]
+        self._inverse_scales = 1 / self.coordinate_scales
         self._scaled = features * self._inverse_scales
         covariance = self._covariance(self._scaled)
         covariance[np.diag_indices_from(covariance)] += hyperparameters.noise
@@ -110,6 +114,21 @@ class Process:
         whitened = covariance @ self._whitener.T
         prior = _signal(_distances(scaled, scaled), self.hyperparameters)
         return covariance @ self._weights, prior - whitened @ whitened.T
+
+    def smooth_covariance(self, features: Array, precision: type[np.floating[Any]] = np.float64) -> NDArray[Any]:
+        """The covariance of the smooth course at places with what was observed, shape (m, n)."""
+        distances = _distances(features * self._inverse_scales, self._scaled).astype(precision, copy=False)
+        return self.hyperparameters.amplitude * _smooth(distances)[0]
+
+    def rough_covariance(self) -> Array:
+        """The covariance of what roughness and noise have added to what was observed, shape (n, n)."""
+        covariance = self.hyperparameters.roughness * _rough(_distances(self._scaled, self._scaled))[0]
+        covariance[np.diag_indices_from(covariance)] = self.hyperparameters.roughness + self.hyperparameters.noise
+        return covariance
+
+    def solve(self, residuals: Array) -> Array:
+        """The inverse of the covariance of what was observed, times columns of shape (n, k)."""
+        return np.asarray(self._whitener.T @ (self._whitener @ residuals))
 
     def slope(self, place: Array) -> tuple[float, float, Array, Array]:
         """Mean and standard deviation at one place, shape (D,), and the gradient of each, shape (D,)."""
@@ -149,7 +168,7 @@ def fit(features: Array, targets: Array, owners: NDArray[np.int64]) -> Hyperpara
     from scipy.optimize import minimize
 
     count = int(owners[-1]) + 1
-    squares = _squares_by_parameter(features, owners, count)
+    squares = squares_by_parameter(features, owners, count)
     usual = np.concatenate([np.full(count, _COMMON_MEAN), [_AMPLITUDE[0], _NOISE[0], _ROUGHNESS[0]]])
     steep = np.concatenate([np.full(count, _STEEP), [_AMPLITUDE[0], _SILENT, _ROUGHNESS[0]]])
     small = (np.log(_LEAST_NOISE), 0.0)
@@ -164,8 +183,18 @@ def fit(features: Array, targets: Array, owners: NDArray[np.int64]) -> Hyperpara
     return Hyperparameters(best[:count], *best[count:].tolist())
 
 
-def _cost(logarithms: Array, squares: Array, targets: Array) -> tuple[float, Array]:
-    """Minus the logarithm of likelihood times prior, and its gradient."""
+def misfit(logarithms: Array, squares: Array, targets: Array) -> tuple[float, Array]:
+    """Minus the logarithm of the likelihood, and its gradient.
+
+    Parameters
+    ----------
+    logarithms
+        Of the p length scales, the amplitude, the noise and the roughness, shape (p + 3,).
+    squares
+        From `squares_by_parameter`.
+    targets
+        What was observed, shape (n,).
+    """
     from scipy.linalg import lapack
 
     count, size = len(squares), len(targets)
@@ -190,6 +219,13 @@ def _cost(logarithms: Array, squares: Array, targets: Array) -> tuple[float, Arr
     gradient[count] = 0.5 * amplitude * float(np.vdot(pull, smooth))
     gradient[count + 1] = 0.5 * noise * float(np.trace(pull))
     gradient[count + 2] = 0.5 * roughness * float(np.vdot(pull, rough))
+    return cost, gradient
+
+
+def _cost(logarithms: Array, squares: Array, targets: Array) -> tuple[float, Array]:
+    """Minus the logarithm of likelihood times prior, and its gradient."""
+    cost, gradient = misfit(logarithms, squares, targets)
+    count = len(squares)
     # the prior of the length scales with the common mean integrated out: a Gaussian of equal correlations
     off = logarithms[:count] - _COMMON_MEAN
     own, common = _OWN_DEVIATION**2, _COMMON_DEVIATION**2
@@ -203,7 +239,7 @@ def _cost(logarithms: Array, squares: Array, targets: Array) -> tuple[float, Arr
     return cost, gradient
 
 
-def _squares_by_parameter(features: Array, owners: NDArray[np.int64], count: int) -> Array:
+def squares_by_parameter(features: Array, owners: NDArray[np.int64], count: int) -> Array:
     """The squared distances of all pairs along each parameter, shape (p, n, n)."""
     squares = np.zeros((count, len(features), len(features)))
     for column, owner in enumerate(owners):
@@ -216,7 +252,7 @@ def _distances(one: Array, other: Array) -> Array:
     return np.asarray(np.sqrt(np.maximum(squares, 0.0)))
 
 
-def _smooth(distances: Array) -> tuple[Array, Array]:
+def _smooth(distances: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """The Matérn covariance of smoothness 5/2 with variance 1; and its steepness: minus its slope over the distance."""
     reach = _ROOT5 * distances
     decay = np.exp(-reach)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from datetime import UTC
 from typing import Any
 
 from tunekit.core.extras import needed
@@ -86,6 +87,7 @@ def _seen_of(document: Mapping[str, Any], ended: bool, failed: bool) -> Seen:
         metrics=metrics if ended and error is None else {},
         error=error,
         seconds=(last - began).total_seconds() if ended and began is not None and last is not None else 0.0,
+        began=None if began is None else began.replace(tzinfo=began.tzinfo or UTC).timestamp(),
     )
 
 

@@ -174,6 +174,7 @@ class OptunaStudy(WatchedStudy):
             metrics=metrics if state == "COMPLETE" else {},
             error=error,
             seconds=0.0 if frozen.duration is None else frozen.duration.total_seconds(),
+            began=None if frozen.datetime_start is None else frozen.datetime_start.timestamp(),
         )
 
 

@@ -41,6 +41,7 @@ class Seen:
     metrics: Mapping[str, float] = field(default_factory=dict)
     error: str | None = None
     seconds: float = 0.0
+    began: float | None = None
 
 
 class WatchedStudy(Study):
@@ -141,7 +142,7 @@ class WatchedStudy(Study):
         return self._space.explains(seen.params, seen.parameters)
 
     def _retell(self, place: int, seen: Seen) -> None:
-        self._record(TrialStarted(place, dict(seen.params)))
+        self._record(TrialStarted(place, dict(seen.params), began=seen.began))
         self._tell_on(place, seen, 0)
 
     def _tell_on(self, place: int, seen: Seen, reports: int) -> None:

@@ -1,0 +1,224 @@
+"""Which parameters matter: how the variance of a metric divides among them, and how far that is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tunekit.core import text
+from tunekit.core.history import History
+from tunekit.insight.decomposition import decompose
+from tunekit.insight.draws import Draws
+from tunekit.insight.surrogate import Surrogate, surrogate
+from tunekit.search.space import Space
+
+Array = NDArray[np.float64]
+
+# Shares are known as soon as no interval is wider than this: then the large ones are told from the small ones.
+_WIDEST = 0.5
+# Pairs with a smaller share are left out of the table.
+_LEAST_SHOWN = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A share of the variance, 0 to 1, with the bounds of its 95 % interval.
+
+    Examples
+    --------
+    >>> Share(0.612, 0.48, 0.72)
+    61 % (48 to 72 %)
+    """
+
+    value: float
+    low: float
+    high: float
+
+    def __repr__(self) -> str:
+        """In whole per cent."""
+        return f"{_percent(self.value)} % ({_percent(self.low)} to {_percent(self.high)} %)"
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterImportance:
+    """What one parameter stands for.
+
+    Parameters
+    ----------
+    name
+        Of the parameter.
+    first
+        What it explains alone.
+    total
+        What depends on it, alone or together with others.
+    """
+
+    name: str
+    first: Share
+    total: Share
+
+
+@dataclass(frozen=True, slots=True)
+class PairImportance:
+    """What two parameters stand for together, beyond what each does alone."""
+
+    names: tuple[str, str]
+    share: Share
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Importance:
+    """How the variance of a metric over the whole space divides among the parameters.
+
+    Parameters
+    ----------
+    metric
+        Which one.
+    trials
+        How many trials it was learned from.
+    parameters
+        One for each parameter, the one with the largest total share first.
+    pairs
+        One for each pair, the largest first.
+    is_known
+        Whether the intervals are narrow enough to tell large shares from small ones.
+    words
+        What was found, in a sentence.
+    """
+
+    metric: str
+    trials: int
+    parameters: tuple[ParameterImportance, ...]
+    pairs: tuple[PairImportance, ...]
+    is_known: bool
+    words: str
+
+    def __getitem__(self, name: str) -> ParameterImportance:
+        """The importance of the parameter of that name; an unknown name lists the known ones."""
+        for parameter in self.parameters:
+            if parameter.name == name:
+                return parameter
+        known = text.listed(parameter.name for parameter in self.parameters)
+        raise ValueError(f"unknown parameter {name!r}: the known ones are {known}")
+
+    def __repr__(self) -> str:
+        """A small table: what each parameter explains alone, and together with others."""
+        rows = [(one.name, repr(one.first), repr(one.total)) for one in self.parameters]
+        rows += [
+            (" × ".join(pair.names), "", repr(pair.share)) for pair in self.pairs if pair.share.value >= _LEAST_SHOWN
+        ]
+        head = (f"share of the variance of {self.metric}", "alone", "with others")
+        widths = [max(len(row[column]) for row in (head, *rows)) for column in range(3)]
+        lines = [
+            f"{row[0]:{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]:>{widths[2]}}".rstrip() for row in (head, *rows)
+        ]
+        return text.printable("\n".join([*lines, self.words]))
+
+
+def importance(history: History, space: Space, metric: str | None = None) -> Importance:
+    """Divide the variance of a metric among the parameters of its space.
+
+    Functions are drawn from all that the trials leave possible, and each is divided: so an interval says what is not
+    known yet. Roughness and noise are left out. Settings count alike all over the space, whether good or bad, and a
+    long tail of bad values as the surrogate draws it in. What depends on a parameter that counts only under a condition
+    counts where it does.
+
+    Parameters
+    ----------
+    history, space
+        The trials, and where their settings come from.
+    metric
+        One of the metrics of the trials; None: the first aim.
+
+    Raises
+    ------
+    ValueError
+        As `surrogate`: if there is no such metric, or too few trials.
+
+    References
+    ----------
+    Marrel, Iooss, Laurent and Roustant, "Calculations of Sobol indices for the Gaussian process metamodel", Reliability
+    Engineering & System Safety 2009, for the indices of drawn functions.
+
+    Examples
+    --------
+    >>> from tunekit.search.study import Study
+    >>> study = Study(lambda x, y: 3 * x + y, Space(x=(0.0, 1.0), y=(0.0, 1.0)), sampler="sobol", seed=0)
+    >>> result = study.run(12)
+    >>> importance(study.history, study.space)["x"].total.value.__round__(1)
+    0.9
+    """
+    learned = surrogate(history, space, metric)
+    for known, found in _kept:
+        if known is learned:
+            return found
+    found = _of(learned)
+    _kept.insert(0, (learned, found))
+    del _kept[_MOST_KEPT:]
+    return found
+
+
+# The last few: a picture, a panel and a sentence ask for the same one.
+_MOST_KEPT = 4
+_kept: list[tuple[Surrogate, Importance]] = []
+
+
+def _of(learned: Surrogate) -> Importance:
+    names = learned.space.names
+    if np.ptp(learned.values) == 0:
+        nothing = Share(0.0, 0.0, 1.0)
+        return Importance(
+            learned.metric,
+            len(learned.values),
+            tuple(ParameterImportance(name, nothing, nothing) for name in names),
+            tuple(PairImportance(pair, nothing) for pair in combinations(names, 2)),
+            False,
+            f"Not known yet: all {len(learned.values)} trials have the same {learned.metric}.",
+        )
+    parts = decompose(Draws.of(learned).at, learned.encoding)
+    variance = np.maximum(parts.variance, 1e-12)[:, None]
+    first, total, pairs = (_shares(part / variance) for part in (parts.first, parts.total, parts.pairs))
+    parameters = [
+        ParameterImportance(name, alone, everything)
+        for name, alone, everything in zip(names, first, total, strict=True)
+    ]
+    found = sorted(parameters, key=lambda one: -one.total.value)
+    together = [PairImportance(pair, share) for pair, share in zip(combinations(names, 2), pairs, strict=True)]
+    is_known = max(one.total.high - one.total.low for one in found) <= _WIDEST
+    return Importance(
+        learned.metric,
+        len(learned.values),
+        tuple(found),
+        tuple(sorted(together, key=lambda pair: -pair.share.value)),
+        is_known,
+        _words(found, learned.metric, len(learned.values), is_known),
+    )
+
+
+def _shares(draws: Array) -> list[Share]:
+    """The mean of each column of draws, shape (k, p), with the interval."""
+    clipped = np.clip(draws, 0.0, 1.0)
+    low, high = np.quantile(clipped, [0.025, 0.975], axis=0)
+    return [
+        Share(float(value), float(one), float(other))
+        for value, one, other in zip(clipped.mean(axis=0), low, high, strict=True)
+    ]
+
+
+def _words(found: list[ParameterImportance], metric: str, trials: int, is_known: bool) -> str:
+    first = found[0]
+    if len(found) == 1:
+        return f"{first.name} is the only parameter: all that depends on settings depends on it."
+    if not is_known:
+        return (
+            f"Not known yet after {text.plural(trials, 'trial')}: {first.name} may stand for "
+            f"{_percent(first.total.low)} to {_percent(first.total.high)} % of the variance of {metric}."
+        )
+    return f"{first.name} matters most: {first.total!r} of the variance of {metric}."
+
+
+def _percent(share: float) -> int:
+    return round(100 * share)

@@ -1,0 +1,99 @@
+"""The same number of trials spent at random: what the search is to be seen beside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tunekit.core.history import History
+from tunekit.insight.decomposition import backgrounds
+from tunekit.insight.draws import Draws
+from tunekit.insight.surrogate import Surrogate, surrogate
+from tunekit.search.space import Space
+
+Array = NDArray[np.float64]
+
+# How many places stand for the space, a power of two; how many random searches are played on each drawn function.
+_PLACES, _SEARCHES = 1024, 8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RandomBand:
+    """The best so far of random searches, by the number of trials.
+
+    Parameters
+    ----------
+    metric
+        Of what.
+    trials
+        1, 2, ... n, shape (n,).
+    mean, low, high
+        The expected best after so many trials and the bounds between which 95 % of random searches lie, shape (n,), in
+        the metric's own unit.
+    """
+
+    metric: str
+    trials: NDArray[np.int64]
+    mean: Array
+    low: Array
+    high: Array
+
+
+def random_band(history: History, space: Space, metric: str | None = None, trials: int | None = None) -> RandomBand:
+    """What random search would have come to with the same budget, by what the trials have shown.
+
+    Searches are played on functions drawn from the surrogate, with its roughness and noise; as many of their trials
+    fail as of the history's, and bring nothing. Limits are not looked at.
+
+    Parameters
+    ----------
+    history, space
+        The trials, and where their settings come from.
+    metric
+        One of the metrics of the trials; None: the first aim.
+    trials
+        How many, 1 or more; None: as many as have ended.
+
+    Raises
+    ------
+    ValueError
+        As `surrogate`; if the number is none.
+
+    Examples
+    --------
+    >>> from tunekit.search.study import Study
+    >>> study = Study(lambda x: x, Space(x=(0.0, 1.0)), sampler="sobol", seed=0)
+    >>> result = study.run(12)
+    >>> random_band(study.history, study.space).mean[[0, 8]].round(1).tolist()  # i / (i + 1) after i trials
+    [0.5, 0.9]
+    """
+    learned = surrogate(history, space, metric)
+    ended = sum(trial.state in ("complete", "failed", "halted") for trial in history)
+    count = ended if trials is None else trials
+    if isinstance(count, bool) or count < 1:
+        raise ValueError(f"the number of trials is a whole number from 1: got {trials!r}")
+    failed = sum(trial.state == "failed" for trial in history) / ended
+    best = _best_so_far(learned, count, failed)
+    low, high = np.quantile(best, [0.025, 0.975], axis=0)
+    ends = np.sort(learned.scale.undo(np.stack([low, high])), axis=0)
+    mean = learned.scale.undo(best).mean(axis=0)
+    return RandomBand(learned.metric, np.arange(1, count + 1), mean, ends[0], ends[1])
+
+
+def _best_so_far(learned: Surrogate, count: int, failed: float) -> Array:
+    """The best so far of many random searches, on the surrogate's scale, shape (searches, count)."""
+    rng = np.random.default_rng(3)
+    heights = Draws.of(learned).at(backgrounds(len(learned.space), _PLACES))
+    extra = [p.hyperparameters.noise + p.hyperparameters.roughness for p in learned.processes]
+    deviations = np.sqrt(np.repeat(extra, len(heights) // len(extra)))
+    searches = []
+    for height, deviation in zip(heights, deviations, strict=True):
+        met = height[rng.integers(len(height), size=(_SEARCHES, count))]
+        met = met + deviation * rng.standard_normal(met.shape)
+        met[rng.random(met.shape) < failed] = -np.inf
+        searches.append(np.maximum.accumulate(met, axis=1))
+    best = np.concatenate(searches)
+    # before its first complete trial a search has nothing: it stands at the worst that was seen
+    return np.asarray(np.maximum(best, learned.scale.worst))

@@ -1,0 +1,143 @@
+"""Words in a picture: those that its font can write, as long as there is room for them."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from tunekit.core import text
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.font_manager import FontProperties
+
+# A title is made smaller down to this before anything of it is left out.
+_TITLE, _SMALLEST, _STEP = 9.5, 8.0, 0.5
+# What stays free beside a title, and at both ends of the words along an axis; CSS pixels.
+_GAP = 16
+# For a sign that the font has not.
+_MISSING = "\u25a1"
+
+
+def words(written: str) -> str:
+    r"""Write words as a picture can show them, on one line: control characters by their codes.
+
+    Examples
+    --------
+    >>> words("two\nlines"), words("a\x1b[31m")
+    ('two lines', 'a\\x1b[31m')
+    """
+    shown = text.printable(written).replace("\n", " ")
+    if shown.isascii():
+        return shown
+    return "".join(letter if letter.isascii() or _is_known(letter) else _MISSING for letter in shown)
+
+
+@cache
+def _is_known(letter: str) -> bool:
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    fonts = (get_font(findfont(FontProperties(weight=weight))) for weight in ("normal", "bold"))
+    return all(font.get_char_index(ord(letter)) for font in fonts)
+
+
+def shortened(written: str, letters: int) -> str:
+    """Leave at most that many letters, the last of them an ellipsis where something is left out.
+
+    Examples
+    --------
+    >>> shortened("squeeze_excitation", 8), shortened("relu", 8)
+    ('squeeze…', 'relu')
+    """
+    return written if len(written) <= letters else f"{written[: letters - 1].rstrip()}…"
+
+
+def fit_name(axes: Axes, name: str, size: float, room: float) -> str:
+    """A name as it fits into so many CSS pixels: what is left out is its middle, for many names begin alike."""
+    from matplotlib.font_manager import FontProperties
+
+    font = FontProperties(size=size)
+    for left_out in range(len(name)):
+        kept = len(name) - left_out
+        fitting = name if not left_out else f"{name[: (kept + 1) // 2]}…{name[len(name) - kept // 2 :]}"
+        if _width(axes, fitting, font) <= _pixels(axes, room):
+            return fitting
+    return "…"
+
+
+def fit_title(axes: Axes, title: str) -> tuple[str, float]:
+    """The title of one picture as it does not touch the next one, and its size in points.
+
+    It is made smaller first; then clauses are left out, the last first; then letters.
+    """
+    from matplotlib.font_manager import FontProperties
+
+    room = _room_above(axes)
+    size = _TITLE
+    while size >= _SMALLEST:
+        if _width(axes, title, FontProperties(weight="bold", size=size)) <= room:
+            return title, size
+        size -= _STEP
+    font = FontProperties(weight="bold", size=_SMALLEST)
+    for mark in ("; ", ", "):
+        while mark in title:
+            title = title.rpartition(mark)[0]
+            if _width(axes, title, font) <= room:
+                return title, _SMALLEST
+    return _cut(axes, title, font, room), _SMALLEST
+
+
+def fit_label(axes: Axes, label: str, size: float, *, upright: bool = False) -> str:
+    """The words along an axis as they stay within the figure."""
+    from matplotlib.font_manager import FontProperties
+
+    if upright:  # they stand in the middle of their axis, and may not leave the figure
+        box = axes.get_position()
+        middle = (box.y0 + box.y1) / 2
+        room = 2 * min(middle, 1 - middle) * _figure(axes).bbox.height - _pixels(axes, _GAP)
+    else:
+        room = _room_above(axes)
+    font = FontProperties(size=size)
+    return label if _width(axes, label, font) <= room else _cut(axes, label, font, room)
+
+
+def _cut(axes: Axes, written: str, font: FontProperties, room: float) -> str:
+    """The longest beginning that fits, with an ellipsis."""
+    least, most = 1, len(written)
+    while least < most:
+        middle = (least + most + 1) // 2
+        if _width(axes, shortened(written, middle), font) <= room:
+            least = middle
+        else:
+            most = middle - 1
+    return shortened(written, least)
+
+
+def _room_above(axes: Axes) -> float:
+    """How many dots there are from the left edge of a picture to the next one, or to the end of the figure."""
+    figure, box = _figure(axes), axes.get_position()
+    others = (other.get_position() for other in figure.axes if other is not axes)
+    beside = [other.x0 for other in others if other.x0 > box.x0 + 0.01 and other.y0 < box.y1 and box.y0 < other.y1]
+    end = min(beside, default=1.0)
+    return float((end - box.x0) * figure.bbox.width) - _pixels(axes, _GAP if beside else _GAP / 2)
+
+
+def _pixels(axes: Axes, css: float) -> float:
+    return css * float(_figure(axes).dpi) / 100
+
+
+def _width(axes: Axes, written: str, font: FontProperties) -> float:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = _figure(axes).canvas
+    assert isinstance(canvas, FigureCanvasAgg)
+    width, _, _ = canvas.get_renderer().get_text_width_height_descent(written, font, ismath=False)
+    return float(width)
+
+
+def _figure(axes: Axes) -> Figure:
+    from matplotlib.figure import Figure
+
+    assert isinstance(axes.figure, Figure)
+    return axes.figure

@@ -1,0 +1,185 @@
+"""The process: what is believed along one parameter, and where the next trial would improve most."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tunekit.core import text
+from tunekit.core.history import History
+from tunekit.core.job import Job
+from tunekit.insight.importance import importance
+from tunekit.insight.observed import observed
+from tunekit.insight.surrogate import LEAST, surrogate
+from tunekit.plots import plots
+from tunekit.plots.jobs import check_names, leading, shown_places, study_of, too_few
+from tunekit.plots.outliers import beyond, kept_range
+from tunekit.plots.scales import Scale, described, mark, scale
+from tunekit.plots.theme import ACCENT, QUIET, hide, label, new_figure, room
+from tunekit.search.parameters import Choice
+from tunekit.search.space import Space
+from tunekit.search.surrogate.acquisitions import expected_improvement
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# So many places along a number without steps.
+_GRID = 121
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessData:
+    """What the picture shows.
+
+    Parameters
+    ----------
+    metric
+        In whose unit all values are.
+    scale
+        The axis of the parameter, places from 0 to 1; None where there is nothing to show yet.
+    is_choice
+        Whether its values have no order.
+    places, mean, low, high
+        What is expected along it, with the 95 % interval of the mean of many trials; of equal length.
+    improvement
+        The expected improvement over the best so far at each of the places, 0 or more.
+    next_place
+        Where that is largest.
+    across, up
+        The trials: their places, NaN where the parameter does not count, and values; of equal length.
+    edges
+        Between which values the picture reaches.
+    note
+        What holds for the other parameters, and how many scores are beyond the picture, in words.
+    title
+        The finding.
+    """
+
+    metric: str
+    scale: Scale | None
+    is_choice: bool
+    places: tuple[float, ...]
+    mean: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    improvement: tuple[float, ...]
+    next_place: float
+    across: tuple[float, ...]
+    up: tuple[float, ...]
+    edges: tuple[float, float]
+    note: str
+    title: str
+
+
+def process_data(history: History, space: Space, name: str | None = None, metric: str | None = None) -> ProcessData:
+    """Compute what the picture shows.
+
+    Parameters
+    ----------
+    history, space
+        Those of the study.
+    name
+        A parameter; None: the most important one. All others stay as in the best trial.
+    metric
+        One of the metrics of the trials; None: the first aim.
+    """
+    chosen = None if name is None else check_names(space, [name])[0]
+    seen = observed(history, space, metric)
+    if seen.complete < LEAST:
+        none: tuple[float, ...] = ()
+        return ProcessData(
+            seen.metric, None, False, none, none, none, none, none, 0.5, none, none, (0.0, 1.0), "", too_few(seen)
+        )
+    name = chosen or importance(history, space, seen.metric).parameters[0].name
+    axis, parameter = space.names.index(name), space[name]
+    learned = surrogate(history, space, seen.metric)
+    best = leading(history, seen)
+    count = parameter.count
+    along = np.linspace(0.0, 1.0, _GRID) if count is None or count > _GRID else (np.arange(count) + 0.5) / count
+    along = np.unique(parameter.snap(along))
+    places = np.repeat(seen.places[best][None], len(along), axis=0)
+    places[:, axis] = along
+    found = learned.at(places, noise=False)
+    sign = 1.0 if seen.maximize else -1.0
+    gain = expected_improvement(
+        sign * found.mean, np.maximum(found.deviation, 1e-12), float(np.max(sign * seen.values))
+    )
+    improvement = np.maximum(gain[0], 0.0)
+    place = float(along[int(np.argmax(improvement))])
+    values = [float(value) for value in seen.values]
+    low, high = kept_range(values, maximize=seen.maximize)
+    notes = [
+        f"{text.plural(len(space) - 1, 'other')} as in trial {seen.numbers[best]}" if len(space) > 1 else "",
+        beyond(values, low, high),
+    ]
+    return ProcessData(
+        seen.metric,
+        scale(name, parameter, 6),
+        isinstance(parameter, Choice),
+        tuple(along.tolist()),
+        tuple(found.mean.tolist()),
+        tuple(found.low.tolist()),
+        tuple(found.high.tolist()),
+        tuple(improvement.tolist()),
+        place,
+        tuple(shown_places(history, space, seen, name).tolist()),
+        tuple(values),
+        (low, high),
+        "; ".join(note for note in notes if note),
+        f"Most improvement is expected at {name} {described(parameter, place, place)}: "
+        f"{text.number(float(improvement.max()))} of {seen.metric}",
+    )
+
+
+def draw_process(axes: Axes, below: Axes, data: ProcessData) -> None:
+    """Draw it: trials in grey, mean and band in the accent colour; below, how much better each place may be."""
+    label(axes, data.title, "", data.metric)
+    label(below, "", "" if data.scale is None else _across(data), "")
+    if data.scale is None:
+        hide(axes)
+        hide(below)
+        return
+    for one in (axes, below):
+        one.set_xlim(-0.02, 1.02)
+        mark(one.xaxis, data.scale)
+    axes.tick_params(labelbottom=False)
+    below.tick_params(left=False, labelleft=False)
+    below.annotate(
+        "expected improvement", (0, 1), (6, -2), "axes fraction", "offset points", va="top", fontsize=7, color=QUIET
+    )
+    axes.set_ylim(*room(data.edges))
+    below.set_ylim(0, 1.15 * max(data.improvement) or 1.0)
+    if data.is_choice:
+        for at, low, high in zip(data.places, data.low, data.high, strict=True):
+            axes.plot([at, at], [low, high], color=ACCENT, linewidth=1.6, solid_capstyle="butt")
+        axes.plot(data.places, data.mean, "o", color=ACCENT, markersize=6, markeredgewidth=0)
+        below.bar(data.places, data.improvement, 0.4 / len(data.places), color=QUIET, linewidth=0)
+    else:
+        axes.fill_between(data.places, data.low, data.high, color=ACCENT, alpha=0.22, linewidth=0)
+        axes.plot(data.places, data.mean, color=ACCENT, linewidth=1.8)
+        below.fill_between(data.places, 0, data.improvement, color=QUIET, alpha=0.35, linewidth=0)
+        below.plot(data.places, data.improvement, color=QUIET, linewidth=1.2)
+    axes.plot(data.across, data.up, "o", color=QUIET, markersize=3.5, markeredgewidth=0)
+    for one in (axes, below):
+        one.axvline(data.next_place, color=QUIET, linewidth=0.8, linestyle=(0, (2, 2)))
+
+
+def _across(data: ProcessData) -> str:
+    assert data.scale is not None
+    return f"{data.scale.name} ({data.note})" if data.note else data.scale.name
+
+
+@plots.register("process")
+def plot_process(job: Job, *, parameter: str | None = None, metric: str | None = None) -> Figure:
+    """Draw what is believed along one parameter, and where the next trial would improve most."""
+    study = study_of(job, "process")
+    figure, (axes, below) = new_figure(height=320, rows=2)
+    upper, lower = axes.get_position(), below.get_position()
+    middle = lower.y0 + 0.3 * (upper.y1 - lower.y0)
+    below.set_position((lower.x0, lower.y0, lower.width, middle - lower.y0 - 0.03))
+    axes.set_position((upper.x0, middle, upper.width, upper.y1 - middle))
+    draw_process(axes, below, process_data(study.history, study.space, parameter, metric))
+    return figure
