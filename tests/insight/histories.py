@@ -26,6 +26,7 @@ def told(space: Space, score: Callable[[Mapping[str, Any]], float], trials: int,
         if np.isfinite(value):
             study.tell(params, value)
         else:
+            study.enqueue(params)
             study.tell(study.ask(), error="RuntimeError: it broke")
     return study
 

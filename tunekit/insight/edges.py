@@ -97,21 +97,18 @@ def _edge(learned: Surrogate, draws: Draws, leaders: Array, dimension: int) -> E
     if not encoding.is_active(best)[dimension]:
         return None
     side: Literal["low", "high"] = "low" if best[dimension] < 0.5 else "high"
-    ends = encoding.settle(np.repeat(best[None], 2, axis=0) * 0.0 + best)
-    ends[:, dimension] = (0.0, 1.0)
-    ends = encoding.settle(ends)
-    bound = ends[0 if side == "low" else 1, dimension]
-    if abs(best[dimension] - bound) > _NEAR:
-        return None
+    end = 0 if side == "low" else -1
     values = np.unique(encoding.settle(_line(best, dimension))[:, dimension])
+    if abs(best[dimension] - values[end]) > _NEAR:
+        return None
+    leaders = np.array([leader for leader in leaders if encoding.is_active(leader)[dimension]])
     places = np.repeat(leaders[:, None], len(values), axis=1)
     places[:, :, dimension] = values
     heights = draws.at(places.reshape(-1, encoding.dimensions)).reshape(len(draws), len(leaders), len(values))
-    at_end = heights.argmax(axis=2) == (0 if side == "low" else len(values) - 1)
-    share = float(at_end.mean())
+    share = float(np.mean(heights.argmax(axis=2) == end % len(values)))
     course = heights.mean(axis=(0, 1))
-    inside = np.abs(values - bound) >= _NEAR
-    gain = course[0 if side == "low" else -1] - course[inside].max() if inside.any() else 0.0
+    inside = np.abs(values - values[end]) >= _NEAR
+    gain = course[end] - course[inside].max() if inside.any() else 0.0
     if share < _SURE or gain < _LEAST_GAIN:
         return None
     limit = parameter.low if side == "low" else parameter.high

@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 
 # Where the next trials may go: all over the space, and around the best ones, so far from them in a coordinate.
 _ANYWHERE, _LEADERS, _AROUND, _REACH = 512, 4, 128, 0.1
-# A gain below this share of the scores' standard deviation is none.
+# A gain below this share of the scores' standard deviation, a long tail drawn in, is none.
 _NOTHING = 0.02
 
 
@@ -98,7 +98,7 @@ def expected_gain(history: History, space: Space, metric: str | None = None, tri
     gains = np.abs(learned.scale.undo(reached) - learned.scale.undo(here[1::2]))
     low, high = np.quantile(gains, [0.025, 0.975])
     value = float(gains.mean())
-    is_worth_it = value > _NOTHING * float(np.std(learned.scale.undo(learned.scale.apply(learned.values))))
+    is_worth_it = value > _NOTHING * learned.scale.unit
     return ExpectedGain(learned.metric, trials, value, float(low), float(high), is_worth_it)
 
 

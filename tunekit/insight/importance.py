@@ -17,10 +17,10 @@ from tunekit.search.space import Space
 
 Array = NDArray[np.float64]
 
-# Shares are known as soon as no interval is wider than this: then the large ones are told from the small ones.
-_WIDEST = 0.5
-# Pairs with a smaller share are left out of the table.
-_LEAST_SHOWN = 0.01
+# Shares are known as soon as no interval is wider than this, or the same one is the largest in so many of the draws.
+_WIDEST, _SURE = 0.5, 0.95
+# A smaller share is not told from none: an interval that begins below it begins at 0, and a pair is not shown.
+_NONE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,8 @@ class Importance:
     pairs
         One for each pair, the largest first.
     is_known
-        Whether the intervals are narrow enough to tell large shares from small ones.
+        Whether large shares are told from small ones: no interval is wider than half, or the same parameter has the
+        largest share in 95 % of all that is held possible.
     words
         What was found, in a sentence.
     """
@@ -107,9 +108,7 @@ class Importance:
     def __repr__(self) -> str:
         """A small table: what each parameter explains alone, and together with others."""
         rows = [(one.name, repr(one.first), repr(one.total)) for one in self.parameters]
-        rows += [
-            (" × ".join(pair.names), "", repr(pair.share)) for pair in self.pairs if pair.share.value >= _LEAST_SHOWN
-        ]
+        rows += [(" × ".join(pair.names), "", repr(pair.share)) for pair in self.pairs if pair.share.value >= _NONE]
         head = (f"share of the variance of {self.metric}", "alone", "with others")
         widths = [max(len(row[column]) for row in (head, *rows)) for column in range(3)]
         lines = [
@@ -187,7 +186,8 @@ def _of(learned: Surrogate) -> Importance:
     ]
     found = sorted(parameters, key=lambda one: -one.total.value)
     together = [PairImportance(pair, share) for pair, share in zip(combinations(names, 2), pairs, strict=True)]
-    is_known = max(one.total.high - one.total.low for one in found) <= _WIDEST
+    largest = np.bincount(parts.total.argmax(axis=1)).max() / len(parts.total)
+    is_known = largest >= _SURE or max(one.total.high - one.total.low for one in found) <= _WIDEST
     return Importance(
         learned.metric,
         len(learned.values),
@@ -199,12 +199,12 @@ def _of(learned: Surrogate) -> Importance:
 
 
 def _shares(draws: Array) -> list[Share]:
-    """The mean of each column of draws, shape (k, p), with the interval."""
+    """The median of each column of draws, shape (k, p), with the interval."""
     clipped = np.clip(draws, 0.0, 1.0)
-    low, high = np.quantile(clipped, [0.025, 0.975], axis=0)
+    low, middle, high = np.quantile(clipped, [0.025, 0.5, 0.975], axis=0)
     return [
-        Share(float(value), float(one), float(other))
-        for value, one, other in zip(clipped.mean(axis=0), low, high, strict=True)
+        Share(float(value), float(one) if one >= _NONE else 0.0, float(other))
+        for value, one, other in zip(middle, low, high, strict=True)
     ]
 
 

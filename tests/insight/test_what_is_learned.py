@@ -1,0 +1,103 @@
+"""Whether what insight says of a function is so."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.insight.histories import told
+from tunekit.insight.edges import edges
+from tunekit.insight.effects import effect, slice_at
+from tunekit.insight.gain import expected_gain
+from tunekit.insight.random_band import random_band
+from tunekit.insight.surrogate import surrogate
+from tunekit.search.parameters import Choice, Float
+from tunekit.search.space import Space
+
+SQUARE = Space(x=Float(0.0, 1.0), y=Float(0.0, 1.0))
+
+
+def test_shares_of_a_known_function_lie_in_their_intervals() -> None:
+    study = told(SQUARE, lambda params: params["x"] + 2 * params["y"], 20)
+    found = study.importance()
+    assert found.is_known
+    assert found["y"].total.low <= 0.8 <= found["y"].total.high
+    assert found["x"].total.value == pytest.approx(0.2, abs=0.03)
+    assert found.words.startswith("y matters most: ")
+    assert found.pairs[0].share.value < 0.02
+
+
+def test_what_is_not_known_is_said() -> None:
+    rng = np.random.default_rng(0)
+    space = Space({f"x{number}": Float(0.0, 1.0) for number in range(4)})
+    found = told(space, lambda _: float(rng.standard_normal()), 8).importance()
+    assert not found.is_known
+    assert found.words.startswith("Not known yet after 8 trials: ")
+
+
+def test_an_effect_is_the_average_over_the_others() -> None:
+    study = told(SQUARE, lambda params: (params["x"] - 0.5) ** 2 + params["y"], 25, minimize="loss")
+    found = effect(study.history, study.space, "x")
+    truth = (np.array(found.values) - 0.5) ** 2 + 0.5
+    assert found.mean == pytest.approx(truth, abs=0.05)
+    assert np.mean((found.low - 0.01 <= truth) & (truth <= found.high + 0.01)) > 0.9
+    assert found.span == pytest.approx(0.25, abs=0.05)
+    cut = slice_at(study.history, study.space, "x", {"x": 0.1, "y": 1.0})
+    assert cut.mean == pytest.approx(truth + 0.5, abs=0.1)
+
+
+def test_a_parameter_that_does_not_count_has_no_slice() -> None:
+    space = Space(kind=Choice("a", "b"), x=Float(0.0, 1.0, when={"kind": "a"}))
+    study = told(space, lambda params: params.get("x", 0.0), 20)
+    with pytest.raises(ValueError, match="x counts only where"):
+        slice_at(study.history, study.space, "x", {"kind": "b"})
+    assert effect(study.history, study.space, "x").mean[-1] == pytest.approx(1.0, abs=0.15)
+
+
+def test_noise_is_told_in_the_unit_of_the_metric() -> None:
+    rng = np.random.default_rng(0)
+    study = told(SQUARE, lambda params: 100 * (params["x"] + 0.1 * rng.standard_normal()), 60)
+    learned = surrogate(study.history, study.space)
+    assert np.hypot(learned.noise, learned.roughness) == pytest.approx(10.0, rel=0.35)
+
+
+def test_an_edge_that_holds_the_search_back_is_named_and_a_dead_one_is_not() -> None:
+    study = told(SQUARE, lambda params: params["x"], 30)
+    found = edges(study.history, study.space)
+    assert [(edge.name, edge.side, edge.bound) for edge in found] == [("x", "high", 1.0)]
+    assert found[0].words.endswith("lies at the upper end of its range: let it go above 1.00.")
+    inside = told(SQUARE, lambda params: -((params["x"] - 0.5) ** 2) - (params["y"] - 0.5) ** 2, 30)
+    assert edges(inside.history, inside.space) == ()
+
+
+def test_less_is_gained_where_the_best_is_found() -> None:
+    peak = told(SQUARE, lambda params: -((params["x"] - 0.5) ** 2) - (params["y"] - 0.5) ** 2, 40)
+    peak.tell({"x": 0.5, "y": 0.5}, 0.0)
+    found = expected_gain(peak.history, peak.space)
+    assert not found.is_worth_it
+    assert found.value < 0.01
+    few = told(SQUARE, lambda params: np.sin(9 * params["x"]) * np.sin(8 * params["y"]), 6)
+    assert expected_gain(few.history, few.space).is_worth_it
+    assert expected_gain(few.history, few.space, trials=1).value <= expected_gain(few.history, few.space).value + 1e-9
+    with pytest.raises(ValueError, match="whole number from 1: got 0"):
+        expected_gain(few.history, few.space, trials=0)
+
+
+def test_random_searches_stay_in_their_band() -> None:
+    study = told(SQUARE, lambda params: params["x"] * params["y"], 30)
+    found = random_band(study.history, study.space, trials=20)
+    rng = np.random.default_rng(5)
+    best = np.maximum.accumulate(rng.random((2000, 20)) * rng.random((2000, 20)), axis=1)
+    assert found.mean == pytest.approx(best.mean(axis=0), abs=0.04)
+    inside = (found.low - 0.01 <= best) & (best <= found.high + 0.01)
+    assert np.all(inside.mean(axis=0) > 0.9)
+    with pytest.raises(ValueError, match="whole number from 1: got 0"):
+        random_band(study.history, study.space, trials=0)
+
+
+def test_explaining_names_what_matters() -> None:
+    study = told(SQUARE, lambda params: 2 * params["x"] - (params["y"] - 0.5) ** 2, 20)
+    said = repr(study.explain())
+    assert said.startswith("The best of 20 trials is trial ")
+    for words in ("x matters most", "lies at the upper end of its range", "As many trials at random", "more trials"):
+        assert words in said
