@@ -45,6 +45,7 @@ DEEP = "[" * 600 + "]" * 600
 LIES = {
     "a folder for a number": '{"started": "../../etc/passwd", "params": {"x": 0.5, "n": 3, "act": "relu"}, "seed": 1}',
     "a number below 0": '{"started": -1, "params": {"x": 0.5, "n": 3, "act": "relu"}, "seed": 1}',
+    "a time that is none": '{"started": 1, "params": {"x": 0.5, "n": 3, "act": "relu"}, "seed": 1, "at": "yesterday"}',
     "a truth for a number": '{"reported": true, "metrics": {"score": 1.0}}',
     "a gap": '{"started": 7, "params": {"x": 0.5, "n": 3, "act": "relu"}, "seed": 1}',
     "a report of nothing": '{"reported": 4, "metrics": {"score": 1.0}}',

@@ -93,7 +93,7 @@ def test_a_fault_is_found(fault: str) -> None:
 
 def test_a_plot_that_is_not_for_a_job_says_which_it_is_for() -> None:
     lab = jobs()["a compression"]()
-    with pytest.raises(ValueError, match="'parallel' is for a study.*: got a Compression"):
+    with pytest.raises(ValueError, match=r"'parallel' is for a study.*: got a Compression"):
         plot("parallel", lab)
 
 

@@ -14,7 +14,7 @@ LONG = "validation_accuracy_of_the_distilled_student_on_the_second_half"
 def test_a_long_title_loses_its_last_clauses() -> None:
     _, (axes, _) = theme.new_figure(2)
     theme.label(axes, "Front of 17 trials, accuracy from 0.723 to 0.983; hypervolume 20.6", "", "")
-    assert axes.get_title(loc="left") == "Front of 17 trials"
+    assert axes.get_title(loc="left") == "Front of 17 trials, accuracy from 0.723 to 0.983"
     assert axes.get_label() == "Front of 17 trials, accuracy from 0.723 to 0.983; hypervolume 20.6"
 
 

@@ -17,13 +17,15 @@ from tunekit.insight.surrogate import LEAST, surrogate
 from tunekit.plots import plots
 from tunekit.plots.jobs import check_names, leading, shown_places, study_of, too_few
 from tunekit.plots.scales import Scale, described, mark, scale
-from tunekit.plots.theme import ACCENT, QUIET, hide, label, new_figure
+from tunekit.plots.theme import ACCENT, QUIET, WIDTH, hide, label, new_figure
 from tunekit.search.space import Space
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+# What is free at the left without words, and for each letter of them, in CSS pixels.
+_MARGIN, _LETTER = 34, 7
 Array = NDArray[np.float64]
 
 # So many places along a number; one with at most so many values is drawn in cells.
@@ -200,6 +202,9 @@ def _edges(centers: Array) -> Array:
 def plot_contour(job: Job, *, x: str | None = None, y: str | None = None, metric: str | None = None) -> Figure:
     """Draw what two parameters together do to a metric."""
     study = study_of(job, "contour")
+    data = contour_data(study.history, study.space, x, y, metric)
     figure, (axes,) = new_figure(height=320)
-    draw_contour(axes, contour_data(study.history, study.space, x, y, metric))
+    longest = max((len(label) for _, label in data.y.ticks), default=0) if data.y is not None else 0
+    figure.subplots_adjust(left=(_MARGIN + _LETTER * longest) / WIDTH, right=1 - 20 / WIDTH)
+    draw_contour(axes, data)
     return figure

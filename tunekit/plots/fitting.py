@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from functools import cache
-from typing import TYPE_CHECKING
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 
 from tunekit.core import text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.backends.backend_agg import RendererAgg
     from matplotlib.figure import Figure
-    from matplotlib.font_manager import FontProperties
 
 # A title is made smaller down to this before anything of it is left out.
 _TITLE, _SMALLEST, _STEP = 9.5, 8.0, 0.5
@@ -34,6 +34,13 @@ def words(written: str) -> str:
     return "".join(letter if letter.isascii() or _is_known(letter) else _MISSING for letter in shown)
 
 
+class _Font(NamedTuple):
+    """A size in points, and a weight."""
+
+    size: float
+    weight: str = "normal"
+
+
 @cache
 def _is_known(letter: str) -> bool:
     from matplotlib.font_manager import FontProperties, findfont, get_font
@@ -55,9 +62,7 @@ def shortened(written: str, letters: int) -> str:
 
 def fit_name(axes: Axes, name: str, size: float, room: float) -> str:
     """A name as it fits into so many CSS pixels: what is left out is its middle, for many names begin alike."""
-    from matplotlib.font_manager import FontProperties
-
-    font = FontProperties(size=size)
+    font = _Font(size)
     for left_out in range(len(name)):
         kept = len(name) - left_out
         fitting = name if not left_out else f"{name[: (kept + 1) // 2]}…{name[len(name) - kept // 2 :]}"
@@ -71,15 +76,13 @@ def fit_title(axes: Axes, title: str) -> tuple[str, float]:
 
     It is made smaller first; then clauses are left out, the last first; then letters.
     """
-    from matplotlib.font_manager import FontProperties
-
     room = _room_above(axes)
     size = _TITLE
     while size >= _SMALLEST:
-        if _width(axes, title, FontProperties(weight="bold", size=size)) <= room:
+        if _width(axes, title, _Font(size, "bold")) <= room:
             return title, size
         size -= _STEP
-    font = FontProperties(weight="bold", size=_SMALLEST)
+    font = _Font(_SMALLEST, "bold")
     for mark in ("; ", ", "):
         while mark in title:
             title = title.rpartition(mark)[0]
@@ -90,19 +93,17 @@ def fit_title(axes: Axes, title: str) -> tuple[str, float]:
 
 def fit_label(axes: Axes, label: str, size: float, *, upright: bool = False) -> str:
     """The words along an axis as they stay within the figure."""
-    from matplotlib.font_manager import FontProperties
-
     if upright:  # they stand in the middle of their axis, and may not leave the figure
         box = axes.get_position()
         middle = (box.y0 + box.y1) / 2
         room = 2 * min(middle, 1 - middle) * _figure(axes).bbox.height - _pixels(axes, _GAP)
     else:
         room = _room_above(axes)
-    font = FontProperties(size=size)
+    font = _Font(size)
     return label if _width(axes, label, font) <= room else _cut(axes, label, font, room)
 
 
-def _cut(axes: Axes, written: str, font: FontProperties, room: float) -> str:
+def _cut(axes: Axes, written: str, font: _Font, room: float) -> str:
     """The longest beginning that fits, with an ellipsis."""
     least, most = 1, len(written)
     while least < most:
@@ -127,13 +128,25 @@ def _pixels(axes: Axes, css: float) -> float:
     return css * float(_figure(axes).dpi) / 100
 
 
-def _width(axes: Axes, written: str, font: FontProperties) -> float:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+def _width(axes: Axes, written: str, font: _Font) -> float:
+    return _dots(written, font, float(_figure(axes).dpi))
 
-    canvas = _figure(axes).canvas
-    assert isinstance(canvas, FigureCanvasAgg)
-    width, _, _ = canvas.get_renderer().get_text_width_height_descent(written, font, ismath=False)
+
+@lru_cache(maxsize=1024)
+def _dots(written: str, font: _Font, dots: float) -> float:
+    """How wide words are; a picture that is drawn again and again has the same ones most of the time."""
+    from matplotlib.font_manager import FontProperties
+
+    properties = FontProperties(weight=font.weight, size=font.size)
+    width, _, _ = _renderer(dots).get_text_width_height_descent(written, properties, ismath=False)
     return float(width)
+
+
+@cache
+def _renderer(dots: float) -> RendererAgg:
+    from matplotlib.backends.backend_agg import RendererAgg
+
+    return RendererAgg(1, 1, dots)
 
 
 def _figure(axes: Axes) -> Figure:

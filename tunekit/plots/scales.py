@@ -48,9 +48,8 @@ def scale(name: str, parameter: Parameter, most: int = 5) -> Scale:
     ((0.25, 'relu'), (0.75, 'gelu'))
     """
     if isinstance(parameter, Choice):
-        labels = category_names(parameter)
-        values: Sequence[Any] = _thinned(parameter.values, most)
-        return Scale(name, tuple((parameter.to_unit(value), labels[parameter.values.index(value)]) for value in values))
+        marks = [((at + 0.5) / parameter.count, label) for at, label in enumerate(category_names(parameter))]
+        return Scale(name, tuple(_thinned(marks, most)))
     assert isinstance(parameter, (Float, Int))
     numbers = _numbers(parameter, most)
     ticks = tuple((parameter.to_unit(value), written(value)) for value in numbers)
