@@ -89,7 +89,7 @@ class Questions(Rows):
         steps, done = self._shop.made[number].recipe, list[dict[str, float]]()
         others = [seeds.trial_seed(self.seed, 1000 + place) for place in range(repeats)]
         self._aside(repeated_with(self._original, self.task, steps, others, self._shop.sample, done))
-        metric, limits = self.task.metric_name, None if self._seeker is None else self._seeker.findings.limits
+        metric, limits = self.task.metric_name, self.limits
         return Repeats(
             number,
             metric,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from tunekit.core import text
 from tunekit.core.registry import Registry
 
 if TYPE_CHECKING:
@@ -12,26 +14,46 @@ if TYPE_CHECKING:
 
     from tunekit.core.job import Job
 
-plots: Registry[Callable[[Any], Any]] = Registry("plot")
+plots: Registry[Callable[..., Any]] = Registry("plot")
 
 
-def plot(name: str, job: Job) -> Figure:
+def plot(name: str, job: Job, **settings: Any) -> Figure:
     """Draw the picture of that name.
 
     Parameters
     ----------
     name
-        A registered plot: ``"history"``, ``"curves"``, ``"front"``, ``"lineage"``, ``"sensitivity"``, ``"trade_off"``.
+        A registered plot. Of any job: ``"history"``, ``"curves"``, ``"lineage"``, ``"front"``. Of a compression:
+        ``"confusion"``, ``"layers"``, ``"sensitivity"``, ``"trade_off"``, ``"weights"``.
     job
         The study or compression to draw.
+    **settings
+        What the plot lets one choose, by name.
 
     Raises
     ------
     ValueError
-        If there is no plot of that name.
+        If there is no plot of that name, it has no such setting, or it is for other jobs.
     """
     # the modules register themselves; they are read when the first name is looked up
-    from tunekit.plots import curves, front, history, lineage, sensitivity, trade_off  # noqa: F401
+    from tunekit.plots import (  # noqa: F401
+        confusion,
+        curves,
+        front,
+        history,
+        layers,
+        lineage,
+        sensitivity,
+        trade_off,
+        weights,
+    )
 
-    figure: Figure = plots[name](job)
+    draw = plots[name]
+    known = list(inspect.signature(draw).parameters)[1:]
+    for setting in settings:
+        if setting not in known:
+            raise ValueError(
+                f"unknown setting {setting!r} of the plot {name!r}: the known ones are {text.listed(known)}"
+            )
+    figure: Figure = draw(job, **settings)
     return figure

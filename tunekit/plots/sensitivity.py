@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tunekit.core.job import Job
 from tunekit.plots import plots
+from tunekit.plots.rows import compression_of
 from tunekit.plots.theme import QUIET, WARNING, hide, label, new_figure, room
 
 if TYPE_CHECKING:
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from tunekit.compress.sensitivity import Sensitivity
+
+
+# So many letters have room beside the end of a curve.
+_FITTING = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +81,10 @@ def draw_sensitivity(axes: Axes, data: SensitivityData) -> None:
             axes.annotate(
                 curve.name,
                 (across[-1], curve.changes[-1]),
-                (4, 0),
+                (4, 0) if len(curve.name) <= _FITTING else (0, -5),  # a long name goes on to the left, below the end
                 textcoords="offset points",
-                va="center",
+                ha="left" if len(curve.name) <= _FITTING else "right",
+                va="center" if len(curve.name) <= _FITTING else "top",
                 fontsize=7,
                 color=WARNING,
                 parse_math=False,
@@ -89,5 +95,5 @@ def draw_sensitivity(axes: Axes, data: SensitivityData) -> None:
 def plot_sensitivity(job: Job) -> Figure:
     """Draw what each layer of a net by itself may lose."""
     figure, (axes,) = new_figure()
-    draw_sensitivity(axes, sensitivity_data(getattr(job, "last_sensitivity", None)))
+    draw_sensitivity(axes, sensitivity_data(compression_of(job, "sensitivity").last_sensitivity))
     return figure
