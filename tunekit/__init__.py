@@ -89,6 +89,7 @@ __all__ = [
 upstairs.connect(
     open_view="tunekit.widgets:open_view",
     show="tunekit.widgets:show",
+    explore="tunekit.widgets:explore",
     plot="tunekit.plots:plot",
 )
 

@@ -209,6 +209,18 @@ class Job(ABC):
 
         return unsubscribe
 
+    def explore(self) -> Any:
+        """Open a panel in the current cell, to look around in and to act from: before, while and after it runs.
+
+        Each call opens one more; all follow the job. Its ``close()`` leaves a picture in its place.
+
+        Raises
+        ------
+        RuntimeError
+            Outside of a notebook.
+        """
+        return upstairs.ask("explore")(self)
+
     def _ipython_display_(self) -> None:
         upstairs.ask("show")(self)
 

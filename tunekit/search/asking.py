@@ -95,6 +95,22 @@ class Asking(JournaledJob):
         self._notify()
         return trial
 
+    def peek(self) -> Mapping[str, Any] | None:
+        """The settings that would be tried next; nothing begins. None where every setting has been tried.
+
+        Examples
+        --------
+        >>> from tunekit.search.study import Study
+        >>> study = Study(None, {"x": (0.0, 1.0)}, sampler="grid")
+        >>> study.peek() == study.ask().params
+        True
+        """
+        with self._writing:
+            cut_off, waiting = self.history.cut_off, self.history.waiting
+            if cut_off is not None:
+                return cut_off.params
+            return waiting[0] if waiting else self._propose(len(self.history))
+
     def tell(
         self,
         trial: Trial | Mapping[str, Any],

@@ -18,9 +18,10 @@ from tunekit.core.job import Job
 from tunekit.core.surroundings import kernel_shell
 from tunekit.plots.image import Image, png
 from tunekit.plots.live import LivePainter
+from tunekit.widgets import comms
 from tunekit.widgets.panel import Panel
 
-_WIDGET = "application/vnd.jupyter.widget-view+json"
+WIDGET = "application/vnd.jupyter.widget-view+json"
 
 # Words travel at most this often; a person does not read faster, and the cores stay free for the work. What answers
 # a press travels at once.
@@ -57,7 +58,7 @@ class LiveView:
         self._unsubscribe = job.subscribe(self._changed.set)
         self._final: Image | None = None
         self._panel = Panel(self.heading, self._press)
-        self._panel.route_clicks_around()
+        comms.route_clicks_around(self._panel)
         self._panel.update(**self._words())
         self.show()
         self._thread = threading.Thread(target=self._render, daemon=True, name="tunekit-view")
@@ -67,7 +68,7 @@ class LiveView:
 
     def show(self) -> None:
         """Show it in the current cell, once a cell."""
-        cell = _current_cell()
+        cell = current_cell()
         if self.is_in(cell):
             return
         self._cell = cell
@@ -75,7 +76,7 @@ class LiveView:
         self._places.append(place)
         if self._final is None:
             view = {"version_major": 2, "version_minor": 0, "model_id": self._panel.model_id}
-            publish({"text/plain": self.heading, _WIDGET: view}, {}, place)
+            publish({"text/plain": self.heading, WIDGET: view}, {}, place)
         else:
             publish(*picture_bundle(self.heading, self._final), place)
 
@@ -162,7 +163,10 @@ def show(job: Job) -> None:
     if isinstance(view, LiveView) and not job.is_over:
         view.show()
         return
-    if isinstance(view, LiveView) and view.is_in(_current_cell()):
+    if not job.is_over and kernel_shell() is not None:
+        LiveView(job)  # an explorer has begun it
+        return
+    if isinstance(view, LiveView) and view.is_in(current_cell()):
         return  # the cell that ran it shows it already
     bundle = getattr(job, "bundle", None)
     if callable(bundle):
@@ -185,7 +189,7 @@ def publish(data: dict[str, Any], metadata: dict[str, Any], place: str | None, u
         display(data, metadata=metadata, raw=True, display_id=place)
 
 
-def _current_cell() -> str | None:
+def current_cell() -> str | None:
     """The id of the message that the running cell came with."""
     shell = kernel_shell()
     parent = shell.get_parent() if shell is not None else {}

@@ -9,6 +9,8 @@ from typing import Any
 import anywidget
 import traitlets
 
+from tunekit.widgets import comms
+
 _HERE = Path(__file__).parent
 
 
@@ -49,23 +51,12 @@ class Panel(anywidget.AnyWidget):
 
     def dispose(self) -> None:
         """Close it and what came with it: no comm is left."""
-        self.close()
-        self.layout.close()
+        comms.dispose(self)
 
     @property
     def hears_while_blocked(self) -> bool:
-        """Whether a click reaches the kernel while a cell is running there.
-
-        It does where the kernel has subshells (ipykernel 7). Some 7.x route a click to the loop that last sent
-        something, which is the busy one; `route_clicks_around` mends that.
-        """
-        return bool(getattr(getattr(self.comm, "kernel", None), "_supports_kernel_subshells", False))
-
-    def route_clicks_around(self) -> None:
-        """Let clicks keep the subshell that the browser sends them to (ipykernel 7.4; no effect elsewhere)."""
-        if getattr(self.comm, "_reply_subshell_for", None) is not None:
-            # private to ipykernel: with it, a click waits until the running cell has ended
-            self.comm._reply_subshell_for = None
+        """Whether a click reaches the kernel while a cell is running there."""
+        return comms.hears_while_blocked(self)
 
     def _receive(self, _widget: Any, content: Any, _buffers: Any) -> None:
         pressed = content.get("press") if isinstance(content, dict) else None

@@ -1,0 +1,19 @@
+"""Which tabs the explorer of a job has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from tunekit.core.job import Job
+from tunekit.search.study import Study
+from tunekit.widgets.explorer import Explorer, Tab
+from tunekit.widgets.progress_tab import ProgressTab
+from tunekit.widgets.study_progress_tab import StudyProgressTab
+from tunekit.widgets.trials_tab import TrialsTab
+
+
+def tabs_of(job: Job) -> Sequence[Callable[[Explorer], Tab]]:
+    """The kinds of tabs for a job, in order."""
+    if isinstance(job, Study):
+        return (StudyProgressTab, TrialsTab)
+    return (ProgressTab,)
