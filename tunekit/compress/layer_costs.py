@@ -55,11 +55,12 @@ def layer_costs(lab: Rows, number: int) -> tuple[LayerCost, ...]:
     --------
     >>> import torch
     >>> from tunekit.compress.compression import Compression
+    >>> from tunekit.compress.pruning.prune import Prune
     >>> from tunekit.compress.task import Task
     >>> data = torch.eye(4), torch.arange(4)
     >>> net = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 4))
     >>> lab = Compression(net, Task(data, data, loss=torch.nn.functional.cross_entropy))
-    >>> _ = lab.start([]).wait()
+    >>> _ = lab.start([Prune(0.5)]).wait()
     >>> [(cost.name, cost.macs) for cost in layer_costs(lab, 0)]
     [('0', 32), ('2', 32), ('', 0)]
     """

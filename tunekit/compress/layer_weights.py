@@ -115,7 +115,7 @@ def _in_file(lab: Rows, made: Made) -> list[tuple[str, NDArray[np.float32], int]
 
 def _unfolded(own: NDArray[np.float32], written: NDArray[Any], *, is_turned: bool) -> NDArray[np.float32]:
     """What takes the scale of a BatchNorm layer, which the file has folded into the weights, out of them again."""
-    factors = np.divide(own, written, out=np.ones_like(own), where=written != 0)
+    factors: NDArray[np.float32] = np.divide(own, written, out=np.ones_like(own), where=written != 0)
     return factors.T if is_turned else factors
 
 

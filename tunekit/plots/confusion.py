@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tunekit.compress.changed import Changed, changed_answers
 from tunekit.core import text
@@ -159,7 +159,7 @@ def draw_confusion(axes: Axes, data: ConfusionData) -> None:
             color=color,
         )
     names = [_short(name) for name in data.classes]
-    look = {"fontsize": 8, "color": QUIET, "parse_math": False}
+    look: dict[str, Any] = {"fontsize": 8, "color": QUIET, "parse_math": False}
     is_long = size > 4 and max(map(len, names), default=0) > 4
     axes.set_xticks(range(size), names, rotation=30 if is_long else 0, ha="right" if is_long else "center", **look)
     axes.set_yticks(range(size), names, **look)
