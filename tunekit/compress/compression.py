@@ -184,6 +184,7 @@ class Compression(Questions):
         if self._journal is not None:
             self._journal.check_open()
         self._plan, self._numbers, self._seeker, self._found = plan, numbers, seeker, 0
+        self._is_aside = False
         try:
             self._launch(work, show=show)
         except BaseException:
@@ -204,6 +205,8 @@ class Compression(Questions):
         progress = self._progress
         now = progress.words if progress is not None else self._current()
         share = progress.fraction or 0.0 if progress is not None else 0.0
+        if self._is_aside:
+            return Status(state, now, share)
         if self._seeker is not None:
             return self._seeker_status(self._seeker, state, now)
         total = len(self._plan) + 2  # the original and the latencies

@@ -78,6 +78,15 @@ class Split:
             return None
         return count if self._is_loader else -(-count // self.batch_size)
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes, where the data has them as those of torchvision do; else none."""
+        held = self._source
+        while not hasattr(held, "classes") and hasattr(held, "dataset"):  # a loader, or a subset
+            held = held.dataset
+        names = getattr(held, "classes", ())
+        return tuple(map(str, names)) if isinstance(names, (list, tuple)) else ()
+
     def chunks(self) -> Iterator[tuple[Inputs, Tensor]]:
         """All examples in their own order, at most 500 at a time."""
         for x, y in self._batches(CHUNK):

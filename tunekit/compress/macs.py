@@ -38,12 +38,69 @@ def macs(model: Module, x: Inputs) -> int:
     >>> macs(torch.nn.Linear(20, 30), torch.zeros(1, 20))
     600
     """
+    return sum(macs_by_module(model, x).values())
+
+
+def macs_by_module(model: Module, x: Inputs) -> dict[str, int]:
+    """Return the multiply-accumulate operations of one example by the module that does them itself.
+
+    Parameters
+    ----------
+    model
+        A network of our own: it is put into evaluation mode.
+    x
+        Shape (examples, ...): the first example is used.
+
+    Returns
+    -------
+    dict[str, int]
+        By the names in ``model.named_modules()``, those that do some: what a module leaves to those in it is theirs.
+
+    Examples
+    --------
+    >>> import torch
+    >>> macs_by_module(torch.nn.Sequential(torch.nn.Linear(20, 30), torch.nn.ReLU()), torch.zeros(1, 20))
+    {'0': 600}
+    """
     from torch.utils.flop_counter import FlopCounterMode
 
-    with quiet(), plain_paths(), FlopCounterMode(display=False, custom_mapping=_uncounted()) as counter:
+    own: dict[str, int] = {}
+    counter = FlopCounterMode(display=False, custom_mapping=_uncounted())
+    with quiet(), plain_paths(), counter, _followed(model, counter.get_total_flops, own):
         runner(model)(take(x, slice(0, 1)))
     # the counter counts a multiplication and an addition as two
-    return int(counter.get_total_flops()) // 2
+    return {name: flops // 2 for name, flops in own.items() if flops}
+
+
+@contextmanager
+def _followed(model: Module, counted: Callable[[], int], own: dict[str, int]) -> Iterator[None]:
+    """Add to the module that is running what is counted meanwhile."""
+    running: list[str] = []
+    before = 0
+
+    def settle() -> None:
+        nonlocal before
+        if running:
+            own[running[-1]] = own.get(running[-1], 0) + counted() - before
+        before = counted()
+
+    def enter(name: str) -> None:
+        settle()
+        running.append(name)
+
+    def leave() -> None:
+        settle()
+        running.pop()
+
+    hooks = []
+    for name, module in model.named_modules():
+        hooks.append(module.register_forward_pre_hook(lambda *_, name=name: enter(name)))
+        hooks.append(module.register_forward_hook(lambda *_: leave(), always_call=True))
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def _uncounted() -> dict[Any, Callable[..., int]]:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 class Questions(Rows):
     """A job with rows that can be asked about its model; an answer makes no row."""
 
+    _is_aside = False  # whether what runs, or ran last, makes no rows
+
     def sensitivity(
         self, amounts: Sequence[float] = (0.3, 0.5, 0.7, 0.9), granularity: Granularity = "weights"
     ) -> Sensitivity:
@@ -48,19 +50,25 @@ class Questions(Rows):
         ValueError
             If an amount or the granularity is not known, or the model has no layer to prune.
         """
-        self._check_over()
+        before = self._sensitivity
+        self.start_sensitivity(amounts, granularity).wait()
+        if self._sensitivity is None or self._sensitivity is before:
+            raise RuntimeError("stopped before all layers were measured: run sensitivity again")
+        return self._sensitivity
 
-        found: list[Sensitivity] = []
+    def start_sensitivity(
+        self, amounts: Sequence[float] = (0.3, 0.5, 0.7, 0.9), granularity: Granularity = "weights"
+    ) -> Questions:
+        """Begin what `sensitivity` does and return at once; in the end it is the `last_sensitivity`."""
+        self._check_over()
 
         def work() -> Work:
             measuring = sensitivity_of(self._original, self.task, amounts, granularity)
-            found.append((yield from own_stream(measuring, self.seed)))
+            self._sensitivity = yield from own_stream(measuring, self.seed)
 
-        self._aside(work())
-        if not found:
-            raise RuntimeError("stopped before all layers were measured: run sensitivity again")
-        self._sensitivity = found[0]
-        return found[0]
+        self._is_aside = True
+        self._launch(work(), show=False)
+        return self
 
     def confirm(self, repeats: int = 3) -> Repeats:
         """Run the recipe of the best row again with other seeds: the best of many scores is too good on average.
@@ -89,7 +97,7 @@ class Questions(Rows):
         steps, done = self._shop.made[number].recipe, list[dict[str, float]]()
         others = [seeds.trial_seed(self.seed, 1000 + place) for place in range(repeats)]
         self._aside(repeated_with(self._original, self.task, steps, others, self._shop.sample, done))
-        metric, limits = self.task.metric_name, None if self._seeker is None else self._seeker.findings.limits
+        metric, limits = self.task.metric_name, self.limits
         return Repeats(
             number,
             metric,
@@ -101,6 +109,7 @@ class Questions(Rows):
 
     def _aside(self, work: Work) -> None:
         """Do something that makes no rows, and wait for it."""
+        self._is_aside = True
         self._launch(work, show=False)
         self.wait()
 

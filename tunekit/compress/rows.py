@@ -29,6 +29,7 @@ from tunekit.core.trial import Trial
 if TYPE_CHECKING:
     from torch.nn import Module
 
+    from tunekit.compress.limits import Limits
     from tunekit.compress.seeking import Seeker
     from tunekit.compress.sensitivity import Sensitivity
     from tunekit.compress.task import Answers
@@ -109,8 +110,7 @@ class Rows(JournaledJob):
     @property
     def _within(self) -> Trial | None:
         """The best of the rows that keep the last run's budget; None without a budget, or such a row."""
-        limits = None if self._seeker is None else self._seeker.findings.limits
-        return None if limits is None else best_within(limits, self.trials)
+        return None if self.limits is None else best_within(self.limits, self.trials)
 
     @property
     def _rule(self) -> str:
@@ -166,7 +166,17 @@ class Rows(JournaledJob):
         return Result("\n".join(explaining.explain(table.rows(self), words, self.last_sensitivity)))
 
     def plot(self, name: str = "trade_off", **settings: Any) -> Any:
-        """Draw one of the pictures, by name: ``"trade_off"``, ``"curves"``, ``"sensitivity"``.
+        """Draw one of the pictures.
+
+        Parameters
+        ----------
+        name
+            ``"trade_off"``: bytes against the score, with the budget. ``"layers"``: where the bytes and the operations
+            are, before and after. ``"weights"``: how they are distributed, before and after. ``"confusion"``: which
+            answers changed. ``"sensitivity"``: what each layer may lose. ``"curves"``: how the training went.
+        **settings
+            What the picture lets one choose: ``row=`` with ``"layers"``, ``"weights"`` and ``"confusion"`` (the best
+            one, where it is left out), ``layer=`` with ``"weights"``.
 
         Raises
         ------
@@ -174,6 +184,11 @@ class Rows(JournaledJob):
             If there is no picture of that name, or it has no such setting: the error lists the known ones.
         """
         return upstairs.ask("plot")(name, self, **settings)
+
+    @property
+    def limits(self) -> Limits | None:
+        """The last run's budget in figures; None where it had none, or the original is not measured yet."""
+        return None if self._seeker is None else self._seeker.findings.limits
 
     @property
     def last_sensitivity(self) -> Sensitivity | None:

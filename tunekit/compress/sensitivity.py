@@ -64,6 +64,36 @@ class LayerSensitivity:
             reached, lost = amount, max(lost, -change.value)
         return reached
 
+    def at(self, amount: float) -> Score | None:
+        """How the score changes with so much gone, on the straight line between two amounts that were measured.
+
+        Parameters
+        ----------
+        amount
+            A share of the layer, 0 or more.
+
+        Returns
+        -------
+        Score | None
+            The change with its interval; None above the largest amount that was measured.
+
+        Examples
+        --------
+        >>> layer = LayerSensitivity("0", (0.5, 0.9), (Score(0.0, 0, 0, 9), Score(-0.2, -0.4, 0, 9)))
+        >>> round(layer.at(0.7).value, 3), round(layer.at(0.7).low, 3)
+        (-0.1, -0.2)
+        """
+        count = self.changes[0].count
+        reached, before = 0.0, Score(0.0, 0.0, 0.0, count)
+        for known, change in zip(self.amounts, self.changes, strict=True):
+            if amount <= known:
+                share = (amount - reached) / (known - reached)
+                ends = (before.value, change.value), (before.low, change.low), (before.high, change.high)
+                value, low, high = (was + share * (now - was) for was, now in ends)
+                return Score(value, low, high, count)
+            reached, before = known, change
+        return None
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Sensitivity:

@@ -21,11 +21,13 @@ def registered() -> list[str]:
     """The names of all plots."""
     # the modules register themselves
     from tunekit.plots import (  # noqa: F401
+        confusion,
         contour,
         curves,
         front,
         history,
         importance,
+        layers,
         lineage,
         parallel,
         process,
@@ -33,6 +35,7 @@ def registered() -> list[str]:
         slices,
         timeline,
         trade_off,
+        weights,
     )
 
     return list(plots)
@@ -46,7 +49,7 @@ def plot(name: str, job: Job, **settings: Any) -> Figure:
     name
         A registered plot. Of any job: ``"history"``, ``"curves"``, ``"timeline"``, ``"lineage"``, ``"front"``. Of a
         study: ``"parallel"``, ``"importance"``, ``"slices"``, ``"contour"``, ``"process"``. Of a compression:
-        ``"trade_off"``, ``"sensitivity"``.
+        ``"trade_off"``, ``"layers"``, ``"weights"``, ``"confusion"``, ``"sensitivity"``.
     job
         The study or compression to draw.
     **settings

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tunekit.compress.rows import Rows
 from tunekit.core import text
 from tunekit.core.job import Job
 from tunekit.plots.curves import curves_data, draw_curves
 from tunekit.plots.history import draw_history, history_data
 from tunekit.plots.image import drawing
 from tunekit.plots.theme import new_figure, wipe
-from tunekit.plots.trade_off import draw_trade_off, trade_off_data
+from tunekit.plots.trade_off import TradeOffData, draw_trade_off, trade_off_data
 from tunekit.search.study import Study
 
 if TYPE_CHECKING:
@@ -55,7 +56,9 @@ class LivePainter:
                 title, points = scores.title, f"{text.plural(len(scores.numbers), 'score')} in the order of the trials"
                 points += f", {scores.left_out}" if scores.left_out else ""
             else:
-                sizes = trade_off_data(history)
+                sizes = trade_off_data(
+                    history, getattr(self.job, "limits", None), getattr(self.job, "best_number", None)
+                )
                 draw_trade_off(self._axes[0], sizes)
                 title, points = (
                     sizes.title,
@@ -72,3 +75,9 @@ class LivePainter:
         for axes in self._axes:
             wipe(axes)
         return self._figure
+
+
+def _trade_off(job: Job) -> TradeOffData:
+    if isinstance(job, Rows):
+        return trade_off_data(job.history, job.limits, job.best_number)
+    return trade_off_data(job.history)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tunekit.core import text
 from tunekit.core.history import History
 from tunekit.core.job import Job
 from tunekit.core.trial import Trial
 from tunekit.plots import plots
+from tunekit.plots.rows import compression_of
 from tunekit.plots.theme import ACCENT, QUIET, hide, label, new_figure, room
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from tunekit.compress.limits import Limits
 
 # So many sizes have room for their names side by side.
 _NAMED = 4
@@ -34,28 +36,66 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class TradeOffData:
-    """What the picture shows: the nets in the order of the recipe, the metric's name, the place of the smallest."""
+    """What the picture shows.
+
+    Parameters
+    ----------
+    metric
+        The metric's name.
+    points
+        The nets in the order of the recipe.
+    smallest
+        The place of the smallest of them; None without any.
+    best
+        The place of the best one, where it is known.
+    most_bytes, floor
+        The size and the score that a budget allows; None where there is none.
+    title
+        The finding.
+    """
 
     metric: str
     points: tuple[Point, ...]
     smallest: int | None
+    best: int | None
+    most_bytes: float | None
+    floor: float | None
     title: str
 
 
-def trade_off_data(history: History) -> TradeOffData:
-    """Compute what the picture shows from the history of a compression."""
+def trade_off_data(history: History, limits: Limits | None = None, best: int | None = None) -> TradeOffData:
+    """Compute what the picture shows from the history of a compression.
+
+    Parameters
+    ----------
+    history
+        Its rows.
+    limits
+        The budget in figures, where one was searched for.
+    best
+        The number of the best row, where it is known.
+    """
     metric = history.goal.metric
-    points = tuple(_point(trial, metric) for trial in history.complete if "size" in trial.metrics)
+    trials = [trial for trial in history.complete if "size" in trial.metrics]
+    points = tuple(_point(trial, metric) for trial in trials)
+    most_bytes, floor = (None, None) if limits is None else (limits.most.get("size"), limits.floor)
     if not points:
-        return TradeOffData(metric, (), None, "Nothing measured yet")
+        return TradeOffData(metric, (), None, None, most_bytes, floor, "Nothing measured yet")
     smallest = min(range(len(points)), key=lambda place: points[place].size)
-    small, original = points[smallest], points[0]
-    title = (
-        f"{original.size / small.size:.1f}x smaller; {metric} {original.score:.3f} → {small.score:.3f}"
-        if small.size < original.size
-        else f"No smaller file yet: {text.size(original.size)}"
-    )
-    return TradeOffData(metric, points, smallest, title)
+    place = next((place for place, trial in enumerate(trials) if trial.number == best), None)
+    chosen = points[smallest if place is None else place]
+    title = _title(metric, points[0], chosen)
+    if limits is not None:
+        is_within = place is not None and limits.hold(trials[place].metrics)
+        title = f"Within the budget: {title}" if is_within else "No row is within the budget yet"
+    return TradeOffData(metric, points, smallest, place, most_bytes, floor, title)
+
+
+def _title(metric: str, original: Point, small: Point) -> str:
+    if small.size >= original.size:
+        return f"No smaller file yet: {text.size(original.size)}"
+    times = f"{original.size / small.size:.1f}x smaller" if small.size else f"{text.size(original.size)} → 0 B"
+    return f"{times}; {metric} {original.score:.3f} → {small.score:.3f}"
 
 
 def _point(trial: Trial, metric: str) -> Point:
@@ -66,19 +106,21 @@ def _point(trial: Trial, metric: str) -> Point:
 
 
 def draw_trade_off(axes: Axes, data: TradeOffData) -> None:
-    """Draw it: each net with its interval and its name, the smallest in the accent colour."""
+    """Draw it: each net with its interval and its name, the best one in the accent colour, the budget as lines."""
     label(axes, data.title, "file, kB", data.metric)
     if not data.points:
         hide(axes)
         return
     sizes = [point.size / 1000 for point in data.points]
+    accented = data.smallest if data.best is None else data.best
     for place, (point, size) in enumerate(zip(data.points, sizes, strict=True)):
-        color = ACCENT if place == data.smallest else QUIET
+        color = ACCENT if place == accented else QUIET
         axes.plot([size, size], [point.low, point.high], color=color, linewidth=1.2, solid_capstyle="butt")
         axes.plot(size, point.score, "o", color=color, markersize=5.5, markeredgewidth=0)
     low, high = min(point.low for point in data.points), max(point.high for point in data.points)
-    axes.set_ylim(*room([low, high]))
-    axes.set_xlim(0, max(sizes) * 1.12)
+    axes.set_ylim(*room([low, high, *([] if data.floor is None else [data.floor])]))
+    axes.set_xlim(0, max([*sizes, (data.most_bytes or 0) / 1000]) * 1.12 or 1)
+    _draw_budget(axes, data)
     for names, size, low, high, is_smallest in _names(data):
         # right-aligned near the right edge, so that no name leaves the picture; the smallest below, so that none meet
         side = "right" if size > 0.6 * max(sizes) else "left"
@@ -96,12 +138,26 @@ def draw_trade_off(axes: Axes, data: TradeOffData) -> None:
         )
 
 
+def _draw_budget(axes: Axes, data: TradeOffData) -> None:
+    """The most bytes and the least score that are allowed, as lines with their figures at the ends."""
+    look: dict[str, Any] = {"color": QUIET, "linewidth": 0.8, "linestyle": (0, (4, 3))}
+    words: dict[str, Any] = {"fontsize": 7, "color": QUIET, "textcoords": "offset points"}
+    if data.floor is not None:
+        axes.plot(axes.get_xlim(), [data.floor, data.floor], **look)
+        axes.annotate(f"at least {text.number(data.floor)}", (0, data.floor), (3, -3), va="top", **words)
+    if data.most_bytes is not None:
+        across = data.most_bytes / 1000
+        axes.plot([across, across], axes.get_ylim(), **look)
+        axes.annotate(f"at most {text.size(data.most_bytes)}", (across, axes.get_ylim()[0]), (3, 3), **words)
+
+
 def _names(data: TradeOffData) -> list[tuple[str, float, float, float, bool]]:
     """One label for the nets that have the same size, since they stand on one line; without their arguments.
 
-    Of many nets only the original and the smallest are named: more names would lie on each other.
+    Of many nets only the original and the best one, or the smallest, are named: more names would lie on each other.
     """
-    smallest = None if data.smallest is None else data.points[data.smallest].size
+    accented = data.smallest if data.best is None else data.best
+    smallest = None if accented is None else data.points[accented].size
     is_crowded = len({point.size for point in data.points}) > _NAMED
     gathered: dict[float, list[Point]] = {}
     for point in data.points:
@@ -121,7 +177,8 @@ def _names(data: TradeOffData) -> list[tuple[str, float, float, float, bool]]:
 
 @plots.register("trade_off")
 def plot_trade_off(job: Job) -> Figure:
-    """Draw the bytes of each net's file against its score, with the interval."""
+    """Draw the bytes of each net's file against its score, with the interval, and the budget that was searched for."""
     figure, (axes,) = new_figure()
-    draw_trade_off(axes, trade_off_data(job.history))
+    lab = compression_of(job, "trade_off")
+    draw_trade_off(axes, trade_off_data(lab.history, lab.limits, lab.best_number))
     return figure

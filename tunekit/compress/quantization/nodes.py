@@ -59,6 +59,20 @@ def layers_with_weights(data: bytes, network: Module) -> list[str]:
     return [name for name, _ in network.named_modules() if name in found]
 
 
+def layers_by_weight(data: bytes, network: Module) -> dict[str, str]:
+    """Return for each weight of the float file of a network, by its name there, the layer that it belongs to.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from tunekit.compress.exporter import export
+    >>> net = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU())
+    >>> layers_by_weight(export(net, torch.zeros(2, 4)), net)
+    {'0.weight': '0', '0.bias': '0'}
+    """
+    return {name: layer for layer, names in _by_layer(data, network).items() for name in sorted(names, reverse=True)}
+
+
 def _by_layer(data: bytes, network: Module) -> dict[str, set[str]]:
     tensors = {name: tensor.detach().cpu().float().numpy() for name, tensor in network.state_dict().items()}
     emptied = onnx_weights.take_out(data, tensors, norm_epsilons(network))
