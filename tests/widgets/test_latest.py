@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 
 from tests.widgets.test_explorer import until
 from tunekit.widgets.latest import Latest
@@ -10,7 +11,8 @@ from tunekit.widgets.rest import Rest
 
 
 def test_one_at_a_time_and_then_the_newest() -> None:
-    go, begun = threading.Semaphore(0), []
+    go = threading.Semaphore(0)
+    begun: list[int] = []
 
     def work() -> int:
         begun.append(len(begun))
@@ -42,7 +44,7 @@ def test_where_something_runs_it_rests() -> None:
 
 
 def test_what_fails_is_told_in_words_and_tried_again_with_the_next_version() -> None:
-    outcomes = iter([ValueError("too few\x1b trials"), 7])
+    outcomes: Iterator[Exception | int] = iter([ValueError("too few\x1b trials"), 7])
 
     def work() -> int:
         outcome = next(outcomes)

@@ -116,7 +116,7 @@ def float_file(lab: Rows, made: Made) -> bytes:
     """The ONNX file of a row's network in float: the weights of its own file have the names that they have there."""
     same = [one for one in tuple(lab._shop.made.values()) if one.stage.network is made.stage.network]
     written = [one.file for one in same if one.stage.file is None]
-    return written[0] if written else lab._shop._file(Stage(made.stage.network))
+    return written[0] if written else lab._shop.file(Stage(made.stage.network))
 
 
 def base_name(name: str, known: Collection[str]) -> str | None:

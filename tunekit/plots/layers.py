@@ -95,11 +95,12 @@ def _bars(before: Sequence[LayerCost], after: Sequence[LayerCost]) -> tuple[Bar,
         now = [getattr(cost, figure) for name in of for cost in new.get(name, ())]
         return sum(was) if was else None, sum(now) if now else None
 
-    totals = [max(1, sum(getattr(cost, figure) for cost in before)) for figure in ("bytes", "macs")]
+    totals: list[float] = [max(1, sum(getattr(cost, figure) for cost in before)) for figure in ("bytes", "macs")]
 
     def weight(name: str) -> float:
         pairs = pair([name], "bytes"), pair([name], "macs")
-        return max(max(one or 0 for one in both) / total for both, total in zip(pairs, totals, strict=True))
+        shares = [max(one or 0 for one in both) / total for both, total in zip(pairs, totals, strict=True)]
+        return max(shares)
 
     largest = set(sorted(names, key=weight, reverse=True)[: _MOST_BARS if len(names) > _MOST_BARS + 1 else len(names)])
     groups = {name: [name] for name in names if name in largest}
