@@ -330,19 +330,12 @@ class Study(Insights):
         return self._folders.checkpoint(self.history, number, self._needed_checkpoints())
 
     def plot(self, name: str = "history", **settings: Any) -> Any:
-        """Draw one of the pictures, by name; the figure is matplotlib's own.
-
-        Parameters
-        ----------
-        name
-            ``"history"``, ``"curves"``, ``"timeline"``, ``"parallel"``, ``"front"``, ``"lineage"``.
-        **settings
-            What that picture lets one choose: ``plot("parallel", parameters=["lr", "width"])``.
+        """Draw one of the pictures by name, as ``plot("contour", x="lr", y="width")``: a matplotlib figure.
 
         Raises
         ------
         ValueError
-            If there is no picture of that name, or it has no such setting: the error lists the known ones.
+            If there is no such picture, or it has no such setting: the error lists the known ones.
         """
         return upstairs.ask("plot")(name, self, **settings)
 
