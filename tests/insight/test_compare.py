@@ -185,6 +185,13 @@ def test_without_classes_there_is_a_score_and_no_calibration() -> None:
             asked()
 
 
+def test_one_column_is_no_choice_between_classes() -> None:
+    x, y = points()
+    task = tk.Task((x, y), (x, y), loss=mse_loss, metric=lambda outputs, targets: float(outputs.mean()))
+    found = tk.compare({"one": lambda x: x[:, :1], "other": lambda x: x[:, 1:2]}, task, latency=False)
+    assert found.rows[0].calibration is None
+
+
 def test_something_new_is_asked_through_prepare() -> None:
     found = compared(raw=["a"] * 60, prepare=lambda words: torch.tensor([float(words == each) for each in "abcd"]))
     assert [reply.answer for reply in found.ask("b")] == [1, 1]
@@ -218,6 +225,7 @@ def test_a_model_that_fails_on_something_new_says_why_and_the_others_answer() ->
         ({"right": right, "text": "net.onnx"}, TypeError, "'text' is a str"),
         ({"right": right, "few": lambda x: x[:, :2]}, ValueError, "same classes: 'right' has 4, 'few' has 2"),
         ({"right": right, "bad": lambda x: x @ x}, ValueError, r"'bad' fails on inputs of shape \(60, 4\)"),
+        ({"right": right, "torn": lambda x: x / 0 * 0}, ValueError, "'torn' fails.*NaN"),
         ({"right": right, "one": lambda x: x[:1]}, ValueError, "'one' fails.*60 went in"),
     ],
 )

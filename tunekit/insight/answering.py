@@ -48,8 +48,8 @@ class Answered:
 
     @property
     def has_classes(self) -> bool:
-        """Whether each model gives a value for each class."""
-        return all(has_classes(one) for one in self.answers)
+        """Whether each model gives a value for each of two classes or more."""
+        return all(has_classes(one) and one.outputs.shape[1] > 1 for one in self.answers)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -53,7 +53,10 @@ class Contestant:
             If it fails on the batch: the error names the model, and what it failed with is its cause.
         """
         try:
-            return checked_output(self.run(x), inputs.count(x))
+            output = checked_output(self.run(x), inputs.count(x))
+            if bool(output.isnan().any()):
+                raise ValueError("an output is a number, and some of these are not (NaN)")
+            return output
         except Exception as error:
             shapes = " and ".join(str(tuple(part.shape)) for part in inputs.named(x).values())
             raise ValueError(
