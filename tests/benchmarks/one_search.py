@@ -138,7 +138,7 @@ def covered(found: Sequence[Tried]) -> float:
 def one_search(seed: int, seconds: float) -> Iterator[Settings]:
     """A study over both."""
     study = tk.Study(
-        space={**SPACE, "amount": tk.Int(0, len(AMOUNTS) - 1)}, maximize="accuracy", minimize="size", seed=seed
+        None, {**SPACE, "amount": tk.Int(0, len(AMOUNTS) - 1)}, maximize="accuracy", minimize="size", seed=seed
     )
     while True:
         trial = study.ask()
@@ -149,7 +149,7 @@ def one_search(seed: int, seconds: float) -> Iterator[Settings]:
 
 def tuned_first(seed: int, seconds: float) -> Iterator[Settings]:
     """Half of the time for the best net, the rest for its compression; then for that of the next best one."""
-    study = tk.Study(space=SPACE, maximize="accuracy", seed=seed)
+    study = tk.Study(None, SPACE, maximize="accuracy", seed=seed)
     spent = 0.0
     seen: dict[tuple[Any, ...], tuple[float, Settings]] = {}
     while spent < seconds / 2 and len(seen) < len(WIDTHS) * len(KERNELS) * len(RATES):

@@ -38,11 +38,13 @@ class PicturesTab(Tab):
 
         super().__init__(explorer)
         self._drawn = {name: Latest(partial(self._draw, name), explorer.wake) for name in self.pictures.values()}
-        self._menu = ipywidgets.Dropdown(options=list(self.pictures.items()), description="Picture")
-        self._menu.observe(lambda _: explorer.wake(), "value")
+        self._menu: Any = None
+        if len(self.pictures) > 1:
+            self._menu = ipywidgets.Dropdown(options=list(self.pictures.items()), description="Picture")
+            self._menu.observe(lambda _: explorer.wake(), "value")
         self._words = ipywidgets.HTML()
         self._picture = Picture()
-        menu = [self._menu] if len(self.pictures) > 1 else []
+        menu = [] if self._menu is None else [self._menu]
         self._all = ipywidgets.VBox([*menu, self._words, self._picture])
         self._shown: Drawn | None = None
 
@@ -53,7 +55,7 @@ class PicturesTab(Tab):
 
     def refresh(self) -> None:
         """Show the newest picture that there is, and have a newer one drawn."""
-        drawn = self._drawn[self._menu.value]
+        drawn = self._drawn[next(iter(self.pictures.values())) if self._menu is None else self._menu.value]
         found = drawn.ask(self.version, is_at_rest(self.job))
         if found is None:
             self._words.value = f'<p class="tunekit-said">{escape(drawn.trouble or "It is being drawn.")}</p>'
