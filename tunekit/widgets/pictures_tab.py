@@ -42,8 +42,8 @@ class PicturesTab(Tab):
         self._menu.observe(lambda _: explorer.wake(), "value")
         self._words = ipywidgets.HTML()
         self._picture = Picture()
-        menu = [self._menu] if len(self.pictures) > 1 else []
-        self._all = ipywidgets.VBox([*menu, self._words, self._picture])
+        self._menu.layout.display = None if len(self.pictures) > 1 else "none"
+        self._all = ipywidgets.VBox([self._menu, self._words, self._picture])
         self._shown: Drawn | None = None
 
     @property
