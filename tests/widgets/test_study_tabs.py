@@ -176,3 +176,13 @@ def test_without_a_best_trial_there_is_nothing_to_judge_by() -> None:
     learned = surrogate(study.history, study.space)
     with pytest.raises(ValueError, match="there is none yet; run more trials"):
         next_point({"x": 0.5, "act": "down"}, study.history.before(0), learned)
+
+
+def test_closed_it_leaves_no_widget_of_any_tab() -> None:
+    from ipywidgets.widgets.widget import _instances
+
+    before = set(_instances)
+    explorer = Explorer(make(6), tabs_of(make()))
+    assert len(_instances) > len(before)
+    explorer.close()
+    assert set(_instances) - before == set()
