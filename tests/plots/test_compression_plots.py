@@ -16,7 +16,7 @@ from torch.nn.functional import cross_entropy, mse_loss
 import tunekit as tk
 from tests.compress.nets import build, digits, tiny
 from tests.plots.test_plots import OF_NETS
-from tunekit.compress import shapes, workshop
+from tunekit.compress import fitting, workshop
 from tunekit.compress.changed import Changed
 from tunekit.compress.layer_costs import layer_costs
 from tunekit.compress.layer_weights import layer_weights
@@ -61,7 +61,7 @@ def fails(model: nn.Module, task: tk.Task, epochs: int) -> Iterator[None]:
 def _quick() -> Iterator[None]:
     patch = pytest.MonkeyPatch()
     patch.setattr(workshop, "_SECONDS_A_CELL", 0.002)
-    patch.setattr(shapes, "_SECONDS", 0.01)
+    patch.setattr(fitting, "_SECONDS", 0.01)
     yield
     patch.undo()
 

@@ -30,6 +30,8 @@ Array = NDArray[np.float64]
 
 # So many places along a number; one with at most so many values is drawn in cells.
 _GRID, _CELLS = 25, 8
+# Heights that differ by a smaller share are equal.
+_ROUNDING = 1e-9
 # So many shades, the best of them this opaque: the trials can still be seen on it.
 _SHADES, _OPAQUE = 9, 0.55
 
@@ -179,7 +181,7 @@ def draw_contour(axes: Axes, data: ContourData) -> None:
     alphas = np.linspace(0.0, _OPAQUE, _SHADES)
     colors = ListedColormap([to_rgba(ACCENT, alpha) for alpha in alphas])
     goodness = np.ma.masked_invalid(data.mean if data.maximize else -data.mean)
-    if goodness.count() and np.ptp(goodness.compressed()) > 0:
+    if goodness.count() and _differ(goodness.compressed()):
         if data.is_smooth:
             levels = np.linspace(goodness.min(), goodness.max(), _SHADES + 1)
             axes.contourf(data.columns, data.rows, goodness, levels, cmap=colors, antialiased=False)
@@ -196,6 +198,11 @@ def draw_contour(axes: Axes, data: ContourData) -> None:
 def _edges(centers: Array) -> Array:
     """The edges of the cells around places from 0 to 1."""
     return np.concatenate([[0.0], (centers[1:] + centers[:-1]) / 2, [1.0]])
+
+
+def _differ(values: Array) -> bool:
+    """Whether there are heights to draw, beyond what rounding makes of equal ones."""
+    return bool(np.ptp(values) > _ROUNDING * np.abs(values).max())
 
 
 @plots.register("contour")
