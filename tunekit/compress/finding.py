@@ -63,10 +63,10 @@ class Search:
         start = Cut((), self.stage, *left(self.stage, self.context))
         finder = Finder(self.context, self.limits, self.original, self.file, start)
         found = yield from self._by_blocks(finder, start)
-        first = next((fitted for fitted in found if self._fits(fitted)), None)
-        if first is not None and not self._is_late:
-            found += yield from self._otherwise(finder, start, first)
-        elif not self._is_late:
+        fit = [fitted for fitted in found if self._fits(fitted)]
+        if len(fit) == 1 and not self._is_late:
+            found += yield from self._otherwise(finder, start, fit[0])
+        elif not fit and not self._is_late:
             found += yield from self._by_ranks(finder, start)
         fitting = [fitted.shape for fitted in found if self._fits(fitted)]
         return _unlike(fitting), [fitted.shape for fitted in found if not self._fits(fitted)]
@@ -103,7 +103,7 @@ class Search:
         return found
 
     def _otherwise(self, finder: Finder, start: Cut, first: Fitted) -> Generator[Event, None, list[Fitted]]:
-        """Remove other channels: those that the loss needs least, or none of the most fragile layer's."""
+        """Where one shape alone fits, remove other channels: what the loss needs least, or not the most fragile."""
         narrowed = _narrowed(self.stage, first.cut.stage)
         likes: list[Prune] = [Prune(_PROBED, "channels", criterion="taylor")] if narrowed else []
         if len(narrowed) > 1:

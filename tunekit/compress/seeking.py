@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tunekit.core.history import History
 
 # Epochs of the rounds: all shapes, those that may be the best, and to the end.
-_SHORT, _MIDDLE, _LONG = 4, 8, 20
+_SHORT, _MIDDLE, _LONG = 4, 4, 20
 # Of Adam, beside the default: a net that has lost most of itself has far to go.
 _FAST = 3e-3
 # How many may be the best, and are trained to the end one after the other before the budget is given up.

@@ -28,8 +28,10 @@ class Latest(Generic[Result]):
     Examples
     --------
     >>> latest = Latest(lambda: 6 * 7, done=lambda: None)
-    >>> latest.ask("version 1"), latest.close(), latest.ask("version 1")
-    (None, None, 42)
+    >>> _ = latest.ask("version 1")  # nothing yet, mostly
+    >>> latest.close()
+    >>> latest.ask("version 1")
+    42
     """
 
     def __init__(self, work_out: Callable[[], Result], done: Callable[[], None]) -> None:
