@@ -143,7 +143,7 @@ def test_what_is_typed_is_answered_and_names_are_no_markup(lab: Lab) -> None:
     page.run_all()
     field = view(page).get_by_role("textbox", name="Text")
     field.fill("hot hat")
-    until(lambda: "letters says English" in finding(page))
+    until(lambda: finding(page) == "All answer English")
     field.fill("ooo uu")
     until(lambda: "letters says Spanish" in finding(page))
     SCREENSHOTS.mkdir(exist_ok=True)

@@ -101,6 +101,6 @@ def test_every_control_does_what_it_says(lab: Lab, theme: Theme) -> None:
     look("export")
 
     explorer.get_by_role("button", name="Close").click()
-    page.cell(1).locator.locator(".jp-OutputArea img").wait_for()
+    page.cell(1).locator.locator(".jp-OutputArea img:not(.tunekit-picture)").wait_for()
     until(lambda: page.kernel(LEFT) == "0")
     assert not page.complaints
