@@ -1,11 +1,10 @@
-"""What a net would take with a part of one layer gone: its bytes, exactly, before anything is run."""
+"""What a net would take with a part of one layer gone: its file and its bundle are written to count their bytes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tunekit.compress import bundle_file
 from tunekit.compress.exporter import Exporter
 from tunekit.compress.layers import weights_by_layer
 from tunekit.compress.network import copied
@@ -28,10 +27,12 @@ class Bytes:
 def thinned_bytes(lab: Rows, amounts: dict[str, float], export: Exporter) -> Bytes:
     """Return what the original takes with the smallest weights of some layers set to zero.
 
+    A bundle holds its figures, too: here the original's, once it is measured, so that the difference is the weights'.
+
     Parameters
     ----------
     lab
-        The compression; its original is measured.
+        The compression.
     amounts
         Shares of layers by their names, 0 to below 1.
     export
@@ -60,4 +61,5 @@ def thinned_bytes(lab: Rows, amounts: dict[str, float], export: Exporter) -> Byt
                 weight.masked_fill_(~mask, 0)
     file = export(network, lab._shop.sample)
     made = Made(Stage(network), file, ())
-    return Bytes(len(file), len(bundle_file.pack(lab._shop.content(made, {}))))
+    figures = lab.history[0].metrics if lab.history.has_complete else {}
+    return Bytes(len(file), lab._shop.bundle_bytes(made, figures))

@@ -56,9 +56,7 @@ class LivePainter:
                 title, points = scores.title, f"{text.plural(len(scores.numbers), 'score')} in the order of the trials"
                 points += f", {scores.left_out}" if scores.left_out else ""
             else:
-                sizes = trade_off_data(
-                    history, getattr(self.job, "limits", None), getattr(self.job, "best_number", None)
-                )
+                sizes = _trade_off(self.job)
                 draw_trade_off(self._axes[0], sizes)
                 title, points = (
                     sizes.title,

@@ -62,6 +62,11 @@ class TradeOffData:
     floor: float | None
     title: str
 
+    @property
+    def accented(self) -> int | None:
+        """The place of the best one, or of the smallest where that is not known."""
+        return self.smallest if self.best is None else self.best
+
 
 def trade_off_data(history: History, limits: Limits | None = None, best: int | None = None) -> TradeOffData:
     """Compute what the picture shows from the history of a compression.
@@ -112,9 +117,8 @@ def draw_trade_off(axes: Axes, data: TradeOffData) -> None:
         hide(axes)
         return
     sizes = [point.size / 1000 for point in data.points]
-    accented = data.smallest if data.best is None else data.best
     for place, (point, size) in enumerate(zip(data.points, sizes, strict=True)):
-        color = ACCENT if place == accented else QUIET
+        color = ACCENT if place == data.accented else QUIET
         axes.plot([size, size], [point.low, point.high], color=color, linewidth=1.2, solid_capstyle="butt")
         axes.plot(size, point.score, "o", color=color, markersize=5.5, markeredgewidth=0)
     low, high = min(point.low for point in data.points), max(point.high for point in data.points)
@@ -156,12 +160,11 @@ def _names(data: TradeOffData) -> list[tuple[str, float, float, float, bool]]:
 
     Of many nets only the original and the best one, or the smallest, are named: more names would lie on each other.
     """
-    accented = data.smallest if data.best is None else data.best
-    smallest = None if accented is None else data.points[accented].size
+    accented = None if data.accented is None else data.points[data.accented].size
     is_crowded = len({point.size for point in data.points}) > _NAMED
     gathered: dict[float, list[Point]] = {}
     for point in data.points:
-        if not is_crowded or point.size in (data.points[0].size, smallest):
+        if not is_crowded or point.size in (data.points[0].size, accented):
             gathered.setdefault(point.size, []).append(point)
     return [
         (
@@ -169,7 +172,7 @@ def _names(data: TradeOffData) -> list[tuple[str, float, float, float, bool]]:
             size / 1000,
             min(point.low for point in same),
             max(point.high for point in same),
-            size == smallest and len(gathered) > 1,
+            size == accented and len(gathered) > 1,
         )
         for size, same in gathered.items()
     ]

@@ -9,14 +9,6 @@ const HINT = {
   text: "Type, or choose an example.",
 };
 
-function element(tag, className, attributes = {}, words = "") {
-  const node = document.createElement(tag);
-  node.className = className;
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.textContent = words;
-  return node;
-}
-
 // Questions go out one at a time: while one is on its way only the newest of the next ones is kept.
 function questions(model) {
   let number = Math.floor(Math.random() * 2 ** 30) + 1;   // so that two views of one model do not take each other's answers
@@ -197,7 +189,6 @@ function render({ model, el }) {
   const asking = questions(model);
   const panel = element("div", "tunekit-compare", {
     role: "group", "aria-label": model.get("heading"),
-    "data-lm-suppress-shortcuts": "true",   // JupyterLab would take the arrow keys to go from cell to cell
   });
   const left = element("div", "tunekit-compare-input");
   const right = element("div", "tunekit-compare-output");
@@ -282,8 +273,10 @@ function render({ model, el }) {
 
   model.on("change:reply", show);
   show();
+  const letKeysGo = keepKeys((target) => panel.contains(target));
 
   return () => {
+    letKeysGo();
     model.off("change:reply", show);
     clearTimeout(silence);
     if (url) URL.revokeObjectURL(url);

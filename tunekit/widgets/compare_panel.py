@@ -9,6 +9,8 @@ from typing import Any
 import anywidget
 import traitlets
 
+from tunekit.widgets.page import script
+
 _HERE = Path(__file__).parent
 
 
@@ -25,7 +27,7 @@ class ComparePanel(anywidget.AnyWidget):
         The traits below that stay as they are.
     """
 
-    _esm = _HERE / "compare.js"
+    _esm = script("compare")
     _css = _HERE / "compare.css"
 
     heading = traitlets.Unicode("").tag(sync=True)

@@ -4,13 +4,6 @@
 const HELD = 400;
 let views = 0;
 
-function element(tag, className, attributes = {}) {
-  const node = document.createElement(tag);
-  node.className = className;
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  return node;
-}
-
 function render({ model, el }) {
   const id = `tunekit-control-${(views += 1)}-${Math.random().toString(36).slice(2)}`;
   const grid = element("div", "tunekit-controls");

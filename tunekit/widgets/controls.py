@@ -13,6 +13,7 @@ from tunekit.core import text
 from tunekit.search.parameters import Choice
 from tunekit.search.space import Space
 from tunekit.widgets.dials import dial
+from tunekit.widgets.page import script
 
 _HERE = Path(__file__).parent
 
@@ -28,7 +29,7 @@ class Controls(anywidget.AnyWidget):
         Called when a person has changed one, perhaps on another thread: it should only set a flag.
     """
 
-    _esm = _HERE / "controls.js"
+    _esm = script("controls")
     _css = _HERE / "controls.css"
 
     dials: traitlets.List[Any] = traitlets.List().tag(sync=True)

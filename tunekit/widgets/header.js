@@ -2,25 +2,6 @@
 
 const LOST = "The kernel that this panel belongs to has gone: run the cell again.";
 
-function element(tag, className, attributes = {}) {
-  const node = document.createElement(tag);
-  node.className = className;
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  return node;
-}
-
-// JupyterLab takes keys that mean something to it, Enter and the arrows among them, from whatever has the focus; here
-// they are for what has it. Those with Ctrl stay JupyterLab's: to save is to save.
-function keepKeys(isInside) {
-  const keep = (event) => {
-    if (!(event.target instanceof Element) || !isInside(event.target)) return;
-    const isOurs = !(event.ctrlKey || event.metaKey || event.altKey);
-    event.target.toggleAttribute("data-lm-suppress-shortcuts", isOurs);
-  };
-  window.addEventListener("keydown", keep, true);
-  return () => window.removeEventListener("keydown", keep, true);
-}
-
 function render({ model, el }) {
   const head = element("div", "tunekit-head");
   const heading = element("div", "tunekit-heading");

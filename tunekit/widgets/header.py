@@ -9,6 +9,8 @@ from typing import Any
 import anywidget
 import traitlets
 
+from tunekit.widgets.page import script
+
 _HERE = Path(__file__).parent
 
 
@@ -23,7 +25,7 @@ class Header(anywidget.AnyWidget):
         Called when the button is pressed, perhaps on another thread: it should only set a flag.
     """
 
-    _esm = _HERE / "header.js"
+    _esm = script("header")
     _css = _HERE / "explorer.css"
 
     heading = traitlets.Unicode("").tag(sync=True)

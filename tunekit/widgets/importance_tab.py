@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from html import escape
 from typing import Any
 
-from tunekit.core import text
 from tunekit.search.study import Study
 from tunekit.widgets.explorer import Explorer
 from tunekit.widgets.latest import Latest
 from tunekit.widgets.pictures_tab import PicturesTab
 from tunekit.widgets.progress_tab import is_at_rest
+from tunekit.widgets.saying import shown
 
 
 class ImportanceTab(PicturesTab):
@@ -38,7 +37,7 @@ class ImportanceTab(PicturesTab):
         """Show the newest picture and sentences that there are."""
         super().refresh()
         said = self._explained.ask(self.version, is_at_rest(self.job)) or self._explained.trouble
-        items = "".join(f"<li>{escape(text.printable(sentence))}</li>" for sentence in said.splitlines())
+        items = "".join(f"<li>{shown(sentence)}</li>" for sentence in said.splitlines())
         self._sentences.value = f'<ul class="tunekit-sentences">{items}</ul>' if items else ""
 
     def close(self) -> None:

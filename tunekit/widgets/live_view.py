@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import threading
-import time
 import uuid
 from typing import Any
 
@@ -20,14 +19,13 @@ from tunekit.plots.image import Image, png
 from tunekit.plots.live import LivePainter
 from tunekit.widgets import comms
 from tunekit.widgets.panel import Panel
+from tunekit.widgets.rest import Rest
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 # Words travel at most this often; a person does not read faster, and the cores stay free for the work. What answers
 # a press travels at once.
 _SECONDS_BETWEEN_WORDS = 0.25
-# After a picture the painter rests this many times as long as it took: it uses 2 % of one core at most.
-_REST = 49
 # A waiting cell writes the remaining time anew even if nothing else happens.
 _SECONDS_BETWEEN_CLOCKS = 1.0
 
@@ -107,23 +105,18 @@ class LiveView:
 
     def _render(self) -> None:
         self._warm_up()
-        next_picture = 0.0
-        picture_is_old = True
+        rest, version = Rest(), 0
         while not self.job.is_over:
-            due = max(0.0, next_picture - time.perf_counter()) if picture_is_old else _SECONDS_BETWEEN_CLOCKS
-            if self._changed.wait(min(due, _SECONDS_BETWEEN_CLOCKS)):
+            if self._changed.wait(min(rest.seconds_until_due(version), _SECONDS_BETWEEN_CLOCKS)):
                 self._changed.clear()
-                picture_is_old = True
+                version += 1
             if self.job.is_over:
                 break
             update = self._words()
             # while it rests there is no work to slow down
-            if picture_is_old and (time.perf_counter() >= next_picture or self.job.state == "paused"):
-                began, wall = time.thread_time(), time.perf_counter()
-                update |= self._picture()
-                picture_is_old = False
-                cost = min(time.thread_time() - began, time.perf_counter() - wall)
-                next_picture = time.perf_counter() + _REST * cost
+            if rest.is_due(version, in_a_hurry=self.job.state == "paused"):
+                with rest:
+                    update |= self._picture()
             self._panel.update(**update)
             self._pressed.wait(_SECONDS_BETWEEN_WORDS)
             self._pressed.clear()

@@ -10,7 +10,7 @@ from tunekit.compress.table import Row as Net
 from tunekit.core import text
 from tunekit.core.trial import Trial
 from tunekit.widgets.filtering import Row
-from tunekit.widgets.saying import facts, shown
+from tunekit.widgets.saying import error_box, facts, shown
 
 
 def net_rows(nets: Sequence[Net], metric: str) -> tuple[list[str], list[bool], list[Row]]:
@@ -71,8 +71,7 @@ def net_details(net: Net, trial: Trial, recipe: Sequence[str]) -> str:
     if net.notes:
         parts.append(f'<ul class="tunekit-sentences">{"".join(f"<li>{shown(note)}</li>" for note in net.notes)}</ul>')
     if trial.error:
-        error = shown(trial.error)
-        parts.append(f'<pre class="tunekit-error" tabindex="0" role="region" aria-label="Error">{error}</pre>')
+        parts.append(error_box(trial.error))
     return f'<div class="tunekit-details">{"".join(parts)}</div>'
 
 

@@ -6,25 +6,6 @@ const MEANING = {
   stop: "End after the step that is going on; what is finished is kept",
 };
 
-function element(tag, className, attributes = {}) {
-  const node = document.createElement(tag);
-  node.className = className;
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  return node;
-}
-
-// JupyterLab takes keys that mean something to it, Enter and the arrows among them, from whatever has the focus; here
-// they are for what has it. Those with Ctrl stay JupyterLab's: to save is to save.
-function keepKeys(isInside) {
-  const keep = (event) => {
-    if (!(event.target instanceof Element) || !isInside(event.target)) return;
-    const isOurs = !(event.ctrlKey || event.metaKey || event.altKey);
-    event.target.toggleAttribute("data-lm-suppress-shortcuts", isOurs);
-  };
-  window.addEventListener("keydown", keep, true);
-  return () => window.removeEventListener("keydown", keep, true);
-}
-
 function render({ model, el }) {
   const panel = element("div", "tunekit-panel", { role: "group", "aria-label": model.get("heading") });
   const bar = element("div", "tunekit-bar", { role: "toolbar", "aria-label": "Run" });
@@ -46,7 +27,6 @@ function render({ model, el }) {
   panel.append(bar, words, announced, hint, picture);
   el.append(panel);
 
-  let url = null;
   let pressed = null;   // what was pressed and not yet confirmed: shown at once, before the kernel answers
   let lastAnnounced = 0;
 
@@ -85,18 +65,6 @@ function render({ model, el }) {
     announce();
   }
 
-  function draw() {
-    const data = model.get("picture");
-    picture.hidden = !data || data.byteLength === 0;
-    if (picture.hidden) return;
-    const before = url;
-    url = URL.createObjectURL(new Blob([data], { type: "image/png" }));
-    picture.src = url;
-    picture.width = model.get("width");
-    picture.alt = model.get("alt");
-    if (before) URL.revokeObjectURL(before);
-  }
-
   function press(what) {
     pressed = what;
     show();
@@ -109,19 +77,17 @@ function render({ model, el }) {
   model.on("change:state", confirmState);
   model.on("change:words", announce);
   model.on("change:words change:fraction change:hint", show);
-  model.on("change:picture", draw);
   show();
-  draw();
 
+  const letPictureGo = follow(picture, model);
   const letKeysGo = keepKeys((target) => panel.contains(target));
 
   return () => {
     letKeysGo();
+    letPictureGo();
     model.off("change:state", confirmState);
     model.off("change:words", announce);
     model.off("change:words change:fraction change:hint", show);
-    model.off("change:picture", draw);
-    if (url) URL.revokeObjectURL(url);
   };
 }
 

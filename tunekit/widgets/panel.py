@@ -10,6 +10,7 @@ import anywidget
 import traitlets
 
 from tunekit.widgets import comms
+from tunekit.widgets.page import script
 
 _HERE = Path(__file__).parent
 
@@ -26,7 +27,7 @@ class Panel(anywidget.AnyWidget):
         thread, and should only set a flag.
     """
 
-    _esm = _HERE / "panel.js"
+    _esm = script("panel")
     _css = _HERE / "panel.css"
 
     heading = traitlets.Unicode("").tag(sync=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anywidget
@@ -11,18 +10,17 @@ import traitlets
 
 from tunekit.core import text
 from tunekit.plots.image import drawing, png
+from tunekit.widgets.page import script
 from tunekit.widgets.rest import Rest
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_HERE = Path(__file__).parent
-
 
 class Picture(anywidget.AnyWidget):
     """Shows a figure, and draws it only where it is another one."""
 
-    _esm = _HERE / "picture.js"
+    _esm = script("picture")
 
     picture = traitlets.Bytes(b"").tag(sync=True)
     width = traitlets.Int(0).tag(sync=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from html import escape
 from typing import Any, ClassVar
 
 from tunekit.core import upstairs
@@ -14,6 +13,7 @@ from tunekit.widgets.explorer import Explorer, Tab
 from tunekit.widgets.latest import Latest
 from tunekit.widgets.picture import Picture
 from tunekit.widgets.progress_tab import is_at_rest
+from tunekit.widgets.saying import paragraph
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class PicturesTab(Tab):
         drawn = self._drawn[next(iter(self.pictures.values())) if self._menu is None else self._menu.value]
         found = drawn.ask(self.version, is_at_rest(self.job))
         if found is None:
-            self._words.value = f'<p class="tunekit-said">{escape(drawn.trouble or "It is being drawn.")}</p>'
+            self._words.value = paragraph(drawn.trouble or "It is being drawn.")
             self._picture.clear()
         elif found is not self._shown:
             self._words.value = ""

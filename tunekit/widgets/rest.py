@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Hashable
 
@@ -40,7 +41,12 @@ class Rest:
             Whether nobody else needs the cores: then there is no rest.
         """
         self._wanted = version
-        return version != self._drawn and (in_a_hurry or time.perf_counter() >= self._next)
+        left = self.seconds_until_due(version)
+        return left <= 0 or (in_a_hurry and math.isfinite(left))
+
+    def seconds_until_due(self, version: Hashable) -> float:
+        """How long it rests yet before that is drawn, 0 or more; infinite where the last one was of the same."""
+        return math.inf if version == self._drawn else max(0.0, self._next - time.perf_counter())
 
     def __enter__(self) -> None:
         self._began = time.thread_time(), time.perf_counter()

@@ -38,6 +38,11 @@ def facts(title: str, pairs: Sequence[tuple[str, str]]) -> str:
     return f"<section><h5>{shown(title)}</h5><dl>{rows}</dl></section>" if pairs else ""
 
 
+def error_box(error: str) -> str:
+    """A traceback in full; a box that scrolls can be reached by the keyboard, and has a name."""
+    return f'<pre class="tunekit-error" tabindex="0" role="region" aria-label="Error">{shown(error)}</pre>'
+
+
 def button(words: str, tooltip: str, press: Callable[[], None]) -> Any:
     """A button of ipywidgets."""
     import ipywidgets

@@ -4,13 +4,6 @@
 const PAUSE = 150;
 let tables = 0;
 
-function element(tag, className, attributes = {}) {
-  const node = document.createElement(tag);
-  node.className = className;
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  return node;
-}
-
 function render({ model, el }) {
   const name = model.get("name");
   const id = `tunekit-table-${(tables += 1)}-${Math.random().toString(36).slice(2)}`;

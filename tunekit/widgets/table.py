@@ -11,6 +11,7 @@ import traitlets
 
 from tunekit.core import text
 from tunekit.widgets.filtering import Row, filtered, in_order
+from tunekit.widgets.page import script
 
 _HERE = Path(__file__).parent
 
@@ -32,7 +33,7 @@ class Table(anywidget.AnyWidget):
         The column that it is sorted by at first, and whether downwards.
     """
 
-    _esm = _HERE / "table.js"
+    _esm = script("table")
     _css = _HERE / "table.css"
 
     name = traitlets.Unicode("").tag(sync=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import Any
 
 from tunekit.core import text
@@ -11,6 +10,7 @@ from tunekit.plots.trial_curve import trial_curve, trial_curve_data
 from tunekit.widgets.explorer import Explorer, Tab
 from tunekit.widgets.picture import Picture
 from tunekit.widgets.progress_tab import is_at_rest
+from tunekit.widgets.saying import error_box, facts
 from tunekit.widgets.table import Table
 from tunekit.widgets.trial_rows import TrialRows
 
@@ -68,23 +68,14 @@ def details(trial: Trial) -> str:
     True
     """
     parts = [f"<h4>Trial {trial.number}, {trial.state}</h4>"]
-    facts = [("duration", text.duration(trial.seconds))] if trial.seconds is not None else []
-    facts += [("goes on from", f"trial {trial.parent}")] if trial.parent is not None else []
-    facts += [("seed", str(trial.seed))] if trial.seed is not None else []
+    run = [("duration", text.duration(trial.seconds))] if trial.seconds is not None else []
+    run += [("goes on from", f"trial {trial.parent}")] if trial.parent is not None else []
+    run += [("seed", str(trial.seed))] if trial.seed is not None else []
     figures = trial.metrics or (trial.reports[-1] if trial.reports else {})
-    for title, pairs in (
-        ("Settings", [(name, text.value(value)) for name, value in trial.params.items()]),
-        ("Metrics" if trial.metrics else "Metrics so far", [(n, text.number(value)) for n, value in figures.items()]),
-        ("Run", facts),
-    ):
-        if pairs:
-            rows = "".join(f"<div><dt>{_shown(name)}</dt><dd>{_shown(value)}</dd></div>" for name, value in pairs)
-            parts.append(f"<section><h5>{title}</h5><dl>{rows}</dl></section>")
+    parts.append(facts("Settings", [(name, text.value(value)) for name, value in trial.params.items()]))
+    title = "Metrics" if trial.metrics else "Metrics so far"
+    parts.append(facts(title, [(name, text.number(value)) for name, value in figures.items()]))
+    parts.append(facts("Run", run))
     if trial.error:
-        error = _shown(trial.error)
-        parts.append(f'<pre class="tunekit-error" tabindex="0" role="region" aria-label="Error">{error}</pre>')
+        parts.append(error_box(trial.error))
     return f'<div class="tunekit-details">{"".join(parts)}</div>'
-
-
-def _shown(words: str) -> str:
-    return escape(text.printable(words))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 from tunekit.core import text
@@ -16,6 +15,7 @@ from tunekit.widgets.controls import Controls
 from tunekit.widgets.explorer import Explorer, Tab
 from tunekit.widgets.latest import Latest
 from tunekit.widgets.progress_tab import is_at_rest
+from tunekit.widgets.saying import button, paragraph
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +40,9 @@ class WhatIfTab(Tab):
         self._next = Latest(self._look_ahead, explorer.wake)
         self._controls = Controls(self.job.space, self._turned)
         self._answer, self._note, self._ahead = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
-        self._try = _button("Try these settings", "Have them tried next", self._enqueue)
-        self._best = _button("Settings of the best trial", "Set the controls to them", self._take_best)
-        self._take = _button("Settings of the next point", "Set the controls to them", self._take_next)
+        self._try = button("Try these settings", "Have them tried next", self._enqueue)
+        self._best = button("Settings of the best trial", "Set the controls to them", self._take_best)
+        self._take = button("Settings of the next point", "Set the controls to them", self._take_next)
         buttons = ipywidgets.HBox([self._try, self._best, self._take])
         buttons.add_class("tunekit-row")
         self._all = ipywidgets.VBox([self._answer, self._controls, buttons, self._note, self._ahead])
@@ -61,11 +61,11 @@ class WhatIfTab(Tab):
             self._controls.take(history.best.params)
         version, in_a_hurry = sum(trial.state != "running" for trial in history), is_at_rest(self.job)
         learned = self._learned.ask(version, in_a_hurry)
-        self._answer.value = _paragraph(self._answered(history, learned), role="status")
+        self._answer.value = paragraph(self._answered(history, learned), is_news=True)
         self._best.disabled = history.best is None
         ahead = None if learned is None else self._next.ask((version, self._waiting(history)), in_a_hurry)
         self._take.disabled = ahead is None
-        self._ahead.value = _paragraph(self._said_of(ahead, is_learned=learned is not None))
+        self._ahead.value = paragraph(self._said_of(ahead, is_learned=learned is not None))
 
     def close(self) -> None:
         """Wait for what is being worked out."""
@@ -128,7 +128,7 @@ class WhatIfTab(Tab):
         def enqueue() -> None:
             self.job.enqueue(settings)
             when = "with the next run" if self.job.is_over else "next"
-            self._note.value = _paragraph(f"{text.settings(settings)}: tried {when}.", role="status")
+            self._note.value = paragraph(f"{text.settings(settings)}: tried {when}.", is_news=True)
 
         self.explorer.act(enqueue)
 
@@ -143,16 +143,3 @@ class WhatIfTab(Tab):
         if ahead is not None:
             self._controls.take(ahead.point.settings)
             self._turned()
-
-
-def _button(words: str, tooltip: str, press: Callable[[], None]) -> Any:
-    import ipywidgets
-
-    button = ipywidgets.Button(description=words, tooltip=tooltip)
-    button.on_click(lambda _: press())
-    return button
-
-
-def _paragraph(words: str, role: str | None = None) -> str:
-    given = "" if role is None else f' role="{role}"'
-    return f'<p class="tunekit-said"{given}>{escape(text.printable(words))}</p>'

@@ -1,0 +1,46 @@
+// What all scripts of the page share; each is sent with these before it.
+
+// Words are set as text, never as markup: names and errors are the user's.
+function element(tag, className, attributes = {}, words = "") {
+  const node = document.createElement(tag);
+  node.className = className;
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.textContent = words;
+  return node;
+}
+
+// JupyterLab takes keys that mean something to it, Enter and the arrows among them, from whatever has the focus; here
+// they are for what has it. Those with Ctrl stay JupyterLab's: to save is to save.
+function keepKeys(isInside) {
+  const keep = (event) => {
+    if (!(event.target instanceof Element) || !isInside(event.target)) return;
+    const isOurs = !(event.ctrlKey || event.metaKey || event.altKey);
+    event.target.toggleAttribute("data-lm-suppress-shortcuts", isOurs);
+  };
+  window.addEventListener("keydown", keep, true);
+  return () => window.removeEventListener("keydown", keep, true);
+}
+
+// The PNG of a model at half its pixels, with its alt text, in an image that follows it.
+function follow(picture, model) {
+  let url = null;
+
+  function draw() {
+    const data = model.get("picture");
+    picture.hidden = !data || data.byteLength === 0;
+    if (picture.hidden) return;
+    const before = url;
+    url = URL.createObjectURL(new Blob([data], { type: "image/png" }));
+    picture.src = url;
+    picture.width = model.get("width");
+    picture.alt = model.get("alt");
+    if (before) URL.revokeObjectURL(before);
+  }
+
+  model.on("change:picture", draw);
+  draw();
+  return () => {
+    model.off("change:picture", draw);
+    if (url) URL.revokeObjectURL(url);
+  };
+}
