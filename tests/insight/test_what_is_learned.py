@@ -101,3 +101,15 @@ def test_explaining_names_what_matters() -> None:
     assert said.startswith("The best of 20 trials is trial ")
     for words in ("x matters most", "lies at the upper end of its range", "As many trials at random", "more trials"):
         assert words in said
+
+
+def test_beside_random_searches_it_is_ahead_within_or_behind() -> None:
+    study = told(SQUARE, lambda params: params["x"], 20)
+    band, aim = random_band(study.history, study.space), study.history.goal.aim
+    low, middle, high = (float(line[-1]) for line in (band.low, band.mean, band.high))
+    assert [band.beside(best, aim) for best in (high + 0.01, middle, low - 0.01)] == ["ahead of", "within", "behind"]
+
+
+def test_of_random_searches_under_limits_nothing_is_said() -> None:
+    study = told(SQUARE, lambda params: params["x"], 20, constraints={"score": (None, 0.8)})
+    assert "at random" not in repr(study.explain())

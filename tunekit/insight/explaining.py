@@ -100,15 +100,13 @@ def _course(history: History, space: Space, name: str) -> str:
 
 def _beside_random(history: History, space: Space) -> Iterator[str]:
     best = history.best
-    if best is None or len(history.goal.aims) > 1:
-        return
+    if best is None or len(history.goal.aims) > 1 or history.goal.limits:
+        return  # the band knows one aim, and no limits
     band = random_band(history, space)
-    reached = best.metrics[history.goal.metric]
-    low, high = float(band.low[-1]), float(band.high[-1])
-    ahead = history.goal.aim.better(reached, high if history.goal.aim.maximize else low)
+    stands = band.beside(best.metrics[history.goal.metric], history.goal.aim)
     yield (
         f"As many trials at random would come to about {text.number(float(band.mean[-1]))} "
-        f"({text.number(low)} to {text.number(high)}): the search is {'ahead of' if ahead else 'within'} that."
+        f"({text.number(float(band.low[-1]))} to {text.number(float(band.high[-1]))}): the search is {stands} that."
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tunekit.core.goal import Aim
 from tunekit.core.history import History
 from tunekit.insight.decomposition import backgrounds
 from tunekit.insight.draws import Draws
@@ -39,6 +40,19 @@ class RandomBand:
     mean: Array
     low: Array
     high: Array
+
+    def beside(self, best: float, aim: Aim) -> str:
+        """How a search that came to its best score stands to them after all trials, in a word.
+
+        Examples
+        --------
+        >>> bounds = np.array([0.2]), np.array([0.3]), np.array([0.4])
+        >>> band = RandomBand("loss", np.array([1]), bounds[1], bounds[0], bounds[2])
+        >>> [band.beside(best, Aim("loss", maximize=False)) for best in (0.1, 0.3, 0.5)]
+        ['ahead of', 'within', 'behind']
+        """
+        worst, leading = sorted((float(self.low[-1]), float(self.high[-1])), key=aim.gain)
+        return "ahead of" if aim.better(best, leading) else "behind" if aim.better(worst, best) else "within"
 
 
 def random_band(history: History, space: Space, metric: str | None = None, trials: int | None = None) -> RandomBand:

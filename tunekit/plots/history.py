@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+# What a title says of how a search stands to random ones.
+_BESIDE = {"ahead of": "better than", "within": "like", "behind": "worse than"}
+
+
 @dataclass(frozen=True, slots=True)
 class HistoryData:
     """What the picture shows.
@@ -110,10 +114,8 @@ def beside_random(data: HistoryData, history: History, space: Space) -> HistoryD
     ended = [trial.number for trial in history if trial.state in ("complete", "failed", "halted")]
     band = random_band(history, space, trials=len(ended))
     low, high = (tuple(map(float, each)) for each in (band.low, band.high))
-    best, is_better = data.best[-1], history.goal.aim.better
-    ends = sorted((low[-1], high[-1]), key=history.goal.aim.gain)
-    beside = "better than" if is_better(best, ends[1]) else "worse than" if is_better(ends[0], best) else "like"
-    said = f"{data.title}; {beside} random search ({text.number(low[-1])} to {text.number(high[-1])})"
+    stands = band.beside(data.best[-1], history.goal.aim)
+    said = f"{data.title}; {_BESIDE[stands]} random search ({text.number(low[-1])} to {text.number(high[-1])})"
     return replace(data, title=said, random_numbers=tuple(ended), random_low=low, random_high=high)
 
 
