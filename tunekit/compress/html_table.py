@@ -5,21 +5,13 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 
-from tunekit.compress.latency import Latency
+from tunekit.compress.html_frame import LEFT, LINE, framed, time_shown
 from tunekit.compress.measure import BATCHES, RUNTIMES
-from tunekit.compress.table import Row, counts, milliseconds, quartiles, runtimes, scale
+from tunekit.compress.table import Row, counts, runtimes, scale
 from tunekit.core import text
 
-_TABLE = (
-    "border-collapse:collapse;font-variant-numeric:tabular-nums;margin:4px 0 8px;"
-    "color:var(--jp-content-font-color1, inherit);font-size:12px"
-)
-_LINE = "border-bottom:1px solid var(--jp-border-color2, #8888)"
 _CELL = "padding:3px 5px;text-align:right;background:none;white-space:nowrap"
-_LEFT = ";text-align:left"
 _STEP = ";white-space:normal;min-width:11em;max-width:22em"  # a step with many settings goes on below itself
-_WORDS = "color:var(--jp-content-font-color1, inherit);margin:0;padding-left:1.2em;max-width:62em"
-_CLOCK = "tunekit-time"
 
 
 def as_html(table: Sequence[Row], facts: Sequence[str] = (), timed: Sequence[str] = ()) -> str:
@@ -42,20 +34,15 @@ def as_html(table: Sequence[Row], facts: Sequence[str] = (), timed: Sequence[str
     if not table:
         return "<p>No rows yet.</p>"
     body = "".join(_row(row, runtimes(table), scale(table)[1]) for row in table)
-    words = "".join(f"<li>{html.escape(fact)}</li>" for fact in facts)
-    words += "".join(f"<li>{_clock(html.escape(one))}</li>" for one in timed)
-    return (
-        f'<div class="tunekit-table" style="overflow-x:auto"><table style="{_TABLE}"><thead>{_header(table)}</thead>'
-        f'<tbody>{body}</tbody></table><ul style="{_WORDS}">{words}</ul></div>'
-    )
+    return framed("tunekit-table", _header(table), body, facts, timed)
 
 
 def _header(table: Sequence[Row]) -> str:
     """Two lines: the runtimes over their batch sizes, so that all fits on a page."""
-    plain = [("row", ""), ("step", _LEFT), (table[0].metric, "")]
+    plain = [("row", ""), ("step", LEFT), (table[0].metric, "")]
     plain += [(f"ONNX, {scale(table)[0]}", ""), (f"bundle, {scale(table)[0]}", ""), ("non-zeros", ""), ("MACs", "")]
     first = "".join(
-        f'<th scope="col" rowspan="2" style="{_CELL};{_LINE};vertical-align:bottom{side}">{html.escape(name)}</th>'
+        f'<th scope="col" rowspan="2" style="{_CELL}{LINE};vertical-align:bottom{side}">{html.escape(name)}</th>'
         for name, side in plain
     )
     timed = runtimes(table)
@@ -63,36 +50,27 @@ def _header(table: Sequence[Row]) -> str:
         f'<th scope="colgroup" colspan="{len(BATCHES)}" style="{_CELL};text-align:center">{RUNTIMES[runtime]}, ms</th>'
         for runtime in timed
     )
-    second = "".join(f'<th scope="col" style="{_CELL};{_LINE}">batch {size}</th>' for _ in timed for size in BATCHES)
+    second = "".join(f'<th scope="col" style="{_CELL}{LINE}">batch {size}</th>' for _ in timed for size in BATCHES)
     return f"<tr>{first}</tr><tr>{second}</tr>"
 
 
 def _row(row: Row, timed: Sequence[str], unit: float) -> str:
     weight = ";font-weight:600" if row.is_best and row.number else ""
     step = row.step + (" (best)" if row.is_best and row.number else "")
-    start = f"{_cell(str(row.number), '')}{_cell(html.escape(step), weight + _LEFT + _STEP)}"
+    start = f"{_cell(str(row.number), '')}{_cell(html.escape(step), weight + LEFT + _STEP)}"
     if row.score is None:
         reason = f"{row.state}: {row.reason}" if row.reason else row.state
         span = 5 + len(timed) * len(BATCHES)
-        return f'<tr>{start}<td colspan="{span}" style="{_CELL}{_LEFT}">{html.escape(reason)}</td></tr>'
+        return f'<tr>{start}<td colspan="{span}" style="{_CELL}{LEFT}">{html.escape(reason)}</td></tr>'
     sizes = [text.number(size / unit) for size in (row.size, row.bundle)]
     shown = [str(row.score), *sizes, counts(row), text.counted(row.macs)]
     cells = "".join(_cell(html.escape(one), "") for one in shown)
     for runtime in timed:
         for size in BATCHES:
             time = row.latencies.get((runtime, size))
-            cells += _cell("–" if time is None else _clock(_with_quartiles(time)), "")
+            cells += _cell("–" if time is None else time_shown(time), "")
     return f"<tr>{start}{cells}</tr>"
-
-
-def _with_quartiles(time: Latency) -> str:
-    # no span: the clock's own span ends at the first end tag of one
-    return f'<i style="font-style:normal" title="{html.escape(quartiles(time))}">{html.escape(milliseconds(time))}</i>'
 
 
 def _cell(shown: str, style: str) -> str:
     return f'<td style="{_CELL}{style}">{shown}</td>'
-
-
-def _clock(shown: str) -> str:
-    return f'<span class="{_CLOCK}">{shown}</span>'

@@ -6,6 +6,7 @@ import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from tunekit.compress.html_frame import LEFT, LINE, framed, time_shown
 from tunekit.compress.latency import Latency
 from tunekit.compress.measure import BATCHES
 from tunekit.compress.score import Score
@@ -14,14 +15,7 @@ from tunekit.insight.calibration import Calibration
 from tunekit.insight.disagreements import Disagreements
 
 _NONE = "–"
-_TABLE = (
-    "border-collapse:collapse;font-variant-numeric:tabular-nums;margin:4px 0 8px;"
-    "color:var(--jp-content-font-color1, inherit);font-size:12px"
-)
 _CELL = "padding:3px 7px;text-align:right;background:none;white-space:nowrap"
-_LEFT = ";text-align:left"
-_LINE = ";border-bottom:1px solid var(--jp-border-color2, #8888)"
-_WORDS = "color:var(--jp-content-font-color1, inherit);margin:0;padding-left:1.2em;max-width:62em"
 # Names of models and runtimes stand at the left, all figures at the right.
 _WORDY = 2
 
@@ -103,34 +97,21 @@ def as_html(rows: Sequence[Row], metric: str, facts: Sequence[str], timed: Seque
     Whatever the clock decides stands in a span of class ``tunekit-time``; all else is the same each time.
     """
     names = "".join(
-        f'<th scope="col" style="{_CELL}{_LINE}{_LEFT if place < _WORDY else ""}">{html.escape(name)}</th>'
+        f'<th scope="col" style="{_CELL}{LINE}{LEFT if place < _WORDY else ""}">{html.escape(name)}</th>'
         for place, name in enumerate(header(rows, metric, clock=True))
     )
     body = "".join(f"<tr>{_html_cells(row)}</tr>" for row in rows)
-    words = "".join(f"<li>{html.escape(fact)}</li>" for fact in facts)
-    words += "".join(f"<li>{_clock(html.escape(one))}</li>" for one in timed)
-    return (
-        f'<div class="tunekit-comparison" style="overflow-x:auto"><table style="{_TABLE}"><thead><tr>{names}</tr>'
-        f'</thead><tbody>{body}</tbody></table><ul style="{_WORDS}">{words}</ul></div>'
-    )
+    return framed("tunekit-comparison", f"<tr>{names}</tr>", body, facts, timed)
 
 
 def _html_cells(row: Row) -> str:
     name, *plain = cells(row, clock=False)
-    shown = f'<th scope="row" style="{_CELL}{_LEFT}">{html.escape(name)}</th>'
+    shown = f'<th scope="row" style="{_CELL}{LEFT}">{html.escape(name)}</th>'
     for place, cell in enumerate(plain, start=1):
-        shown += f'<td style="{_CELL}{_LEFT if place < _WORDY else ""}">{html.escape(cell)}</td>'
+        shown += f'<td style="{_CELL}{LEFT if place < _WORDY else ""}">{html.escape(cell)}</td>'
     for size in BATCHES if row.latencies else ():
-        time = row.latencies[size]
-        spread = f"quartiles {text.latency(time.low)} to {text.latency(time.high)}"
-        # no span inside: the clock's own span ends at the first end tag of one
-        figure = f'<i style="font-style:normal" title="{spread}">{text.number(1000 * time.median)}</i>'
-        shown += f'<td style="{_CELL}">{_clock(figure)}</td>'
+        shown += f'<td style="{_CELL}">{time_shown(row.latencies[size])}</td>'
     return shown
-
-
-def _clock(shown: str) -> str:
-    return f'<span class="tunekit-time">{shown}</span>'
 
 
 def facts_of(rows: Sequence[Row], metric: str, where: str, differ: Disagreements | None) -> list[str]:
