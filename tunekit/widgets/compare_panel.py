@@ -6,15 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import anywidget
 import traitlets
 
-from tunekit.widgets.page import script
+from tunekit.widgets.page import PageWidget, script
 
 _HERE = Path(__file__).parent
 
 
-class ComparePanel(anywidget.AnyWidget):
+class ComparePanel(PageWidget):
     """What the browser shows of a comparison: an input, a chooser of examples, a column of bars for each model.
 
     Parameters
@@ -44,17 +43,6 @@ class ComparePanel(anywidget.AnyWidget):
         super().__init__(heading=heading, **facts)
         self._ask = ask
         self.on_msg(self._receive)
-
-    def update(self, **state: Any) -> None:
-        """Set what changed, in one message."""
-        with self.hold_sync():
-            for name, value in state.items():
-                setattr(self, name, value)
-
-    def dispose(self) -> None:
-        """Close it and what came with it: no comm is left."""
-        self.close()
-        self.layout.close()
 
     def _receive(self, _widget: Any, content: Any, buffers: Any) -> None:
         if isinstance(content, dict) and content.get("ask") in ("example", "text", "drawing", "keep"):

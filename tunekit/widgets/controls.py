@@ -6,19 +6,18 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import anywidget
 import traitlets
 
 from tunekit.core import text
 from tunekit.search.parameters import Choice
 from tunekit.search.space import Space
 from tunekit.widgets.dials import dial
-from tunekit.widgets.page import script
+from tunekit.widgets.page import PageWidget, script
 
 _HERE = Path(__file__).parent
 
 
-class Controls(anywidget.AnyWidget):
+class Controls(PageWidget):
     """Holds settings of a space, which a person changes.
 
     Parameters

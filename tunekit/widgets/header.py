@@ -6,15 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import anywidget
 import traitlets
 
-from tunekit.widgets.page import script
+from tunekit.widgets.page import PageWidget, script
 
 _HERE = Path(__file__).parent
 
 
-class Header(anywidget.AnyWidget):
+class Header(PageWidget):
     """Names the explorer for whoever cannot see it, and brings the looks of all that is in it.
 
     Parameters

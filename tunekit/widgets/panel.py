@@ -6,16 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import anywidget
 import traitlets
 
 from tunekit.widgets import comms
-from tunekit.widgets.page import script
+from tunekit.widgets.page import PageWidget, script
 
 _HERE = Path(__file__).parent
 
 
-class Panel(anywidget.AnyWidget):
+class Panel(PageWidget):
     """What the browser shows of a running job; all of its state travels in one message.
 
     Parameters
@@ -43,16 +42,6 @@ class Panel(anywidget.AnyWidget):
         super().__init__(heading=heading)
         self._press = press
         self.on_msg(self._receive)
-
-    def update(self, **state: Any) -> None:
-        """Set what changed, in one message."""
-        with self.hold_sync():
-            for name, value in state.items():
-                setattr(self, name, value)
-
-    def dispose(self) -> None:
-        """Close it and what came with it: no comm is left."""
-        comms.dispose(self)
 
     @property
     def hears_while_blocked(self) -> bool:

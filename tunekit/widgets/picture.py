@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import anywidget
 import traitlets
 
 from tunekit.core import text
 from tunekit.plots.image import drawing, png
-from tunekit.widgets.page import script
+from tunekit.widgets.page import PageWidget, script
 from tunekit.widgets.rest import Rest
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-class Picture(anywidget.AnyWidget):
+class Picture(PageWidget):
     """Shows a figure, and draws it only where it is another one."""
 
     _esm = script("picture")
@@ -51,14 +50,9 @@ class Picture(anywidget.AnyWidget):
 
     def show(self, data: bytes, width: int, alt: str) -> None:
         """Show a PNG of so many CSS pixels' width, and the words that stand for it."""
-        self._set(picture=data, width=width, alt=text.printable(alt))
+        self.update(picture=data, width=width, alt=text.printable(alt))
 
     def clear(self) -> None:
         """Show nothing."""
         self._rest = Rest()
-        self._set(picture=b"", alt="")
-
-    def _set(self, **state: Any) -> None:
-        with self.hold_sync():
-            for name, value in state.items():
-                setattr(self, name, value)
+        self.update(picture=b"", alt="")

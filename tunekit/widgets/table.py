@@ -6,12 +6,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import anywidget
 import traitlets
 
 from tunekit.core import text
 from tunekit.widgets.filtering import Row, filtered, in_order
-from tunekit.widgets.page import script
+from tunekit.widgets.page import PageWidget, script
 
 _HERE = Path(__file__).parent
 
@@ -19,7 +18,7 @@ _HERE = Path(__file__).parent
 PAGE = 25
 
 
-class Table(anywidget.AnyWidget):
+class Table(PageWidget):
     """Rows that a person sorts by a click on a header, filters by typing, and chooses from.
 
     Parameters
