@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -68,6 +69,20 @@ def test_more_trials_are_run_from_the_buttons(show: Callable[..., Any]) -> None:
     until(lambda: tab._panel.words.startswith("13 trials"))
     until(lambda: tab._panel.alt.startswith("Best score"))
     assert study.view is None
+
+
+def test_more_trials_are_run_as_the_last_ones_were(show: Callable[..., Any]) -> None:
+    both_here = threading.Barrier(2, timeout=20)
+
+    def objective(x: float) -> float:
+        both_here.wait()  # one worker alone would wait here until it fails
+        return x
+
+    study = tk.Study(objective, {"x": (0.0, 1.0)}, sampler="random", seed=0)
+    study.run(2, workers=2, executor="threads")
+    tab: StudyProgressTab = show(study, StudyProgressTab)
+    tab._more[0].click()
+    until(lambda: tab._panel.words.startswith("12 trials, all complete"))
 
 
 def test_while_it_runs_no_more_can_be_asked_for_and_the_panel_stops_it(show: Callable[..., Any]) -> None:

@@ -113,6 +113,7 @@ class Study(Insights):
         if path is not None:
             self._open_journal(path)
         self._run: Run | None = None
+        self._way: Mapping[str, Any] = {}
         self._confirming: Confirming | None = None
         self._confirmation: Confirmation | None = None
 
@@ -207,6 +208,13 @@ class Study(Insights):
         self._check_over()
         if self._journal is not None:
             self._journal.check_open()
+        self._way = {
+            "workers": workers,
+            "executor": executor,
+            "trial_timeout": trial_timeout,
+            "deterministic": deterministic,
+            "on_error": on_error,
+        }
         already = self._credit.runs(int(trials))
         left = int(trials) - already
         crew = open_crew(objective, workers, executor, trial_timeout) if left else None
@@ -221,6 +229,21 @@ class Study(Insights):
             self._run = crew_run = CrewRun(*about, trial_timeout=trial_timeout, deterministic=deterministic)
             self._launch(crew_run.work_with(crew, objective.metrics, *asked), timeout)
         return self
+
+    def more(self, trials: int) -> Study:
+        """Begin to try that many more settings the way the last run did, and return at once.
+
+        With its workers or its executor, that is, and the same rules for a trial that takes too long or fails.
+
+        Examples
+        --------
+        >>> study = Study(lambda x: -((x - 2) ** 2), {"x": (0.0, 5.0)}, seed=0)
+        >>> _ = study.run(2, workers=2, executor="threads")
+        >>> _ = study.more(3).wait()
+        >>> len(study.trials)
+        5
+        """
+        return self.start(trials, **self._way)
 
     # What came of it
 

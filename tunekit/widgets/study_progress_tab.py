@@ -50,6 +50,6 @@ class StudyProgressTab(ProgressTab):
     def _begin(self, count: int) -> None:
         def begin() -> None:
             with as_shown():
-                self.job.start(count)
+                self.job.more(count)
 
         self.explorer.act(begin)
