@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Hashable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tunekit.compress.inputs import as_arguments, count, fitted, named, ports, repeated, take
@@ -44,8 +46,10 @@ class _Traced:
 class Exporter:
     """Write networks as ONNX files with a free batch size.
 
-    To trace a network takes seconds; most steps of a recipe change only the weights. So a network that is built like an
-    earlier one gets its weights filled into the trace of that one. Either way the file is compared with the network's
+    PyTorch has two exporters. The older one follows an example through the network, in a tenth of a second; what it
+    cannot be sure of, such as a branch that depends on the data, it says. Then the newer one is asked, which reads the
+    code and takes seconds; and as most steps of a recipe change only the weights, a network that is built like an
+    earlier one gets its weights filled into the graph of that one. Either way the file is compared with the network's
     own outputs.
 
     Examples
@@ -94,10 +98,8 @@ class Exporter:
             except Exception:  # built alike, yet not the same: something that is no weight has changed
                 del self._traced[key]
         several = repeated(x, max(2, count(x)))
-        if _is_recurrent(network):
-            # PyTorch's newer exporter follows each step of a sequence: 150 times as slow for a GRU over 48 steps
-            with suppress(Exception):
-                return _checked(_by_tracing(network, several), network, x)
+        with suppress(Exception):  # the older exporter has its own gaps, and its own kinds of errors
+            return _checked(_by_tracing(network, several, may_doubt=False), network, x)
         try:
             traced = _by_export(network, several)
             data = _checked(_filled(traced, network), network, x)
@@ -123,10 +125,7 @@ def export(model: Module, x: Inputs) -> bytes:
 
 
 def sketch(model: Module, x: Inputs) -> bytes:
-    """Write a network that is only to be measured, in a tenth of the time, by PyTorch's older exporter where it can.
-
-    The file is as large and as fast as `export` makes it, to within a hundredth or so; it is compared with the network
-    all the same.
+    """Write a network that is only to be measured: in a tenth of a second also where the older exporter has doubts.
 
     Raises
     ------
@@ -145,12 +144,6 @@ def _build(network: Module, x: Inputs) -> Hashable:
     """What two networks have in common that differ in their weights only."""
     weights = tuple((name, tuple(held.shape), held.dtype) for name, held in network.state_dict().items())
     return repr(network), weights, ports(x)
-
-
-def _is_recurrent(network: Module) -> bool:
-    from torch.nn import RNNBase
-
-    return any(isinstance(module, RNNBase) for module in network.modules())
 
 
 def _by_export(network: Module, x: Inputs) -> _Traced:
@@ -187,16 +180,23 @@ def _filled(traced: _Traced, network: Module) -> bytes:
         return stripped(program.model_proto)
 
 
-def _by_tracing(network: Module, x: Inputs) -> bytes:
-    """Use PyTorch's older exporter, which follows one example through the network."""
+def _by_tracing(network: Module, x: Inputs, *, may_doubt: bool = True) -> bytes:
+    """Use PyTorch's older exporter, which follows one example through the network.
+
+    It doubts what depends on the data or became a number on the way: with ``may_doubt=False`` that is an error, where
+    it is not PyTorch's own code that is doubted.
+    """
     import onnx
     import torch
+    from onnxscript import ir
 
+    own, kind = Path(torch.__file__).parent, _tracer_warning()
     file: Any = io.BytesIO()  # allowed, though the types do not say so
     arguments, keywords = as_arguments(x)
     names = list(named(x))
     free = {name: {0: "batch"} for name in (*names, "output")}
-    with quiet(), silent_graphs(), plain_paths(), torch.no_grad():
+    with quiet(), silent_graphs(), plain_paths(), torch.no_grad(), warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", kind)
         torch.onnx.export(
             network,
             arguments,
@@ -206,8 +206,23 @@ def _by_tracing(network: Module, x: Inputs) -> bytes:
             input_names=names,
             output_names=["output"],
             dynamic_axes=free,
+            training=torch.onnx.TrainingMode.PRESERVE,  # it folds nothing of its own: that comes next, as for the newer
         )
-    return stripped(_with_ends(onnx.load_model_from_string(file.getvalue()), x))
+        if not may_doubt and any(one.category is kind and own not in Path(one.filename).parents for one in said):
+            raise ExportError("PyTorch cannot follow the network")
+        program = torch.onnx.ONNXProgram(
+            ir.from_proto(_with_ends(onnx.load_model_from_string(file.getvalue()), x)), None
+        )
+        program.optimize()
+        return stripped(program.model_proto)
+
+
+def _tracer_warning() -> type[Warning]:
+    import torch
+
+    jit: Any = torch.jit  # which exports it without saying so
+    kind: type[Warning] = jit.TracerWarning
+    return kind
 
 
 def _with_ends(model: Any, x: Inputs) -> ModelProto:
