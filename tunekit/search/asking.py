@@ -16,6 +16,7 @@ from tunekit.core.events import SettingsEnqueued, TrialEnded, TrialStarted
 from tunekit.core.goal import Goal
 from tunekit.core.journaled import JournaledJob, busy
 from tunekit.core.trial import Trial
+from tunekit.search import sentences
 from tunekit.search.ending import ExpectsGain
 from tunekit.search.journaling import Credit, StudyJournal
 from tunekit.search.open_trials import OpenTrials, read_answer
@@ -204,6 +205,48 @@ class Asking(JournaledJob):
         self._notify()
 
     # What comes next
+
+    # What came of it
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        """All trials so far, the running ones included."""
+        return tuple(self.history)
+
+    @property
+    def best(self) -> Trial:
+        """The best complete trial, among those that keep the constraints.
+
+        Raises
+        ------
+        RuntimeError
+            If there is none, or the study has several aims: then there is a `front`.
+        """
+        best = self.history.best
+        if best is None or len(self.history.goal.aims) > 1:
+            raise RuntimeError(sentences.no_best(self.history))
+        return best
+
+    @property
+    def front(self) -> tuple[Trial, ...]:
+        """The trials that no other one beats in every aim, by the first aim, the best first; all keep the limits."""
+        return tuple(self.history.front)
+
+    def hypervolume(self, reference: Mapping[str, float] | None = None) -> float:
+        """How much of the space of the aims the front covers, in the product of their units.
+
+        Parameters
+        ----------
+        reference
+            The corner that it is measured from, a value for each aim's metric. None: the worst value of each aim among
+            the complete trials; that corner moves as trials come in, so give one to compare two studies.
+
+        Raises
+        ------
+        ValueError
+            If the reference lacks an aim's metric or names another one.
+        """
+        return self.history.hypervolume(reference)
 
     def _begin(self) -> Trial | None:
         """Start the next trial: one that was cut off, or what was enqueued, or what the sampler proposes."""
