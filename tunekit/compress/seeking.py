@@ -120,26 +120,37 @@ class Seeker:
         """
         self._deadline = self._clock() + self.budget.seconds
         found = self.findings
-        yield from self._shop.time_rows([0])
-        found.limits = limits = limits_of(self.budget, self._shop.task.metric_name, self._history[0].metrics)
-        if limits.hold(self._history[0].metrics):
+        yield from self._timed([0])
+        if self._limits.hold(self._history[0].metrics):
             found.is_within = True
             return
         try:
-            yield from self._search(limits)
+            yield from self._search()
         except StopRequested:
             found.was_stopped = True
             raise
-        yield from self._shop.time_rows()
+        yield from self._timed()
 
-    def _search(self, limits: Limits) -> Generator[Event, None, None]:
+    @property
+    def _limits(self) -> Limits:
+        limits = self.findings.limits
+        assert limits is not None  # the original is timed before anything else
+        return limits
+
+    def _timed(self, rows: Sequence[int] | None = None) -> Generator[Event, None, None]:
+        """Time rows in turn, the original among them: a share of its latency is one of what it takes now."""
+        yield from self._shop.time_rows(rows)
+        metric, figures = self._shop.task.metric_name, self._history[0].metrics
+        self.findings.limits = limits_of(self.budget, metric, figures)
+
+    def _search(self) -> Generator[Event, None, None]:
         self._phase = 1
-        alone = yield from self._untrained(limits)
-        if any(limits.hold(self._history[row].metrics) for row in alone):
+        alone = yield from self._untrained()
+        if any(self._limits.hold(self._history[row].metrics) for row in alone):
             return  # nothing is nearer to the original than the original's own weights
         self._phase = 2
         found = self.findings
-        fitting, others = yield from own_stream(self._shapes(limits), trial_seed(self._shop.seed, 0))
+        fitting, others = yield from own_stream(self._shapes(), trial_seed(self._shop.seed, 0))
         found.fitting, found.others = tuple(fitting), tuple(others)
         found.ran_out = self._clock() > self._deadline
         self._phase = 3
@@ -158,7 +169,7 @@ class Seeker:
             made = yield from self._quantized(done, shape)
             if found.ran_out:
                 return
-            if any(limits.hold(self._history[one].metrics) for one in (done, *made)):
+            if any(self._limits.hold(self._history[one].metrics) for one in (done, *made)):
                 self._phase = 7
                 yield from self._from_scratch(done, shape)
                 return
@@ -186,9 +197,10 @@ class Seeker:
         row, best = max(tried, key=lambda pair: self._merit(pair[0]))
         return best, [(row, shape), *finalists[1:]]
 
-    def _shapes(self, limits: Limits) -> Generator[Event, None, tuple[list[Shape], list[Shape]]]:
+    def _shapes(self) -> Generator[Event, None, tuple[list[Shape], list[Shape]]]:
         """Those that cost little enough, and those that come near."""
-        made, costs = self._shop.made[0], limits.without("bundle")
+        made, limits = self._shop.made[0], self._limits
+        costs = limits.without("bundle")
         context = self._shop.context(0, made.stage, self._clock, trial_seed(self._shop.seed, 0))
         fitting: list[Shape] = []
         others: list[Shape] = []
@@ -208,9 +220,10 @@ class Seeker:
 
     # Rows
 
-    def _untrained(self, limits: Limits) -> Generator[Event, None, list[int]]:
+    def _untrained(self) -> Generator[Event, None, list[int]]:
         """What needs no training: int8 alone; for a bundle, shared values alone."""
         made: list[int] = []
+        limits = self._limits
         if limits.without("bundle").most:
             made = yield from self._quantized(0, None)
         if "bundle" not in limits.most:
@@ -265,9 +278,8 @@ class Seeker:
 
     def _quantized(self, row: int, shape: Shape | None) -> Generator[Event, None, list[int]]:
         """Quantize a row in the form that is chosen by itself, and in others where that one breaks the budget."""
-        limits, network = self.findings.limits, self._shop.made[row].stage.network
-        assert limits is not None
-        if shape is not None and shape.is_packed and limits.hold(self._history[row].metrics):
+        network = self._shop.made[row].stage.network
+        if shape is not None and shape.is_packed and self._limits.hold(self._history[row].metrics):
             return []
         modes = ["auto", *([shape.form] if shape is not None and shape.form != "float" else []), "static", "weights"]
         made: list[int] = []
@@ -281,9 +293,9 @@ class Seeker:
             if number is None:
                 continue
             made.append(number)
-            yield from self._shop.time_rows([0, number])
-            is_lost = not limits.score_holds(self._history[row].metrics)  # in no form it will be better
-            if limits.hold(self._history[number].metrics) or shape is None or is_lost:
+            yield from self._timed([0, number])
+            is_lost = not self._limits.score_holds(self._history[row].metrics)  # in no form it will be better
+            if self._limits.hold(self._history[number].metrics) or shape is None or is_lost:
                 break
         return made
 
