@@ -179,6 +179,17 @@ class LabPage:
         self._ask("await session.session.kernel.restart()", timeout=timeout)
         self.wait_idle(timeout)
 
+    def delay_subshells(self, seconds: float) -> None:
+        """Let what runs beside a busy cell be opened late, as it is where the machine is slow."""
+        script = """
+            const kernel = session.session.kernel;
+            const open = kernel.requestCreateSubshell.bind(kernel);
+            kernel.requestCreateSubshell = (...args) => ({
+                done: new Promise((go) => setTimeout(go, 1000 * arg)).then(() => open(...args).done),
+            });
+        """
+        self._ask(script, seconds)
+
     def shut_kernel_down(self) -> None:
         """End the kernel; the page stays, as for a reader who opens a saved notebook."""
         self._ask("await session.shutdown()")

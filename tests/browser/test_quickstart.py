@@ -97,8 +97,9 @@ def test_the_whole_notebook_runs_and_reads_well_without_a_kernel(lab: Lab) -> No
     assert "Error" not in page.outputs.all_inner_texts()
 
 
-def test_a_click_while_a_cell_blocks_is_heard(lab: Lab) -> None:
-    """`run` blocks the kernel's main thread in plain Python; the click comes by another."""
+@pytest.mark.parametrize("seconds", [0, 3])
+def test_a_click_while_a_cell_blocks_is_heard(lab: Lab, seconds: int) -> None:
+    """`run` blocks the kernel's main thread in plain Python; the click comes by another, however late that one opens."""
     source = """
 import time, tunekit as tk
 
@@ -111,9 +112,10 @@ tk.Study(objective, {"x": (0.0, 1.0)}, sampler="random", seed=0).run(1)
 """
     lab.write("blocking.ipynb", [source])
     page = lab.open("blocking.ipynb")
+    page.delay_subshells(seconds)
     page.run_cell(0, wait=False)
     page.button("Stop").click()
-    page.wait(timeout=20)
+    page.wait(timeout=20 + seconds)
     assert "1 trial: 1 stopped" in page.cell(0).text
 
 

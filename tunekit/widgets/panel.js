@@ -6,6 +6,11 @@ const MEANING = {
   stop: "End after the step that is going on; what is finished is kept",
 };
 
+// A click is said again until the kernel answers. JupyterLab opens the way by which a click is heard while a cell runs
+// when it first sees the widget; what is sent before that waits for the cell's end. To hear one twice does no harm.
+const AGAIN = 1000;
+const TIMES = 30;
+
 function render({ model, el }) {
   const panel = element("div", "tunekit-panel", { role: "group", "aria-label": model.get("heading") });
   const bar = element("div", "tunekit-bar", { role: "toolbar", "aria-label": "Run" });
@@ -28,6 +33,7 @@ function render({ model, el }) {
   el.append(panel);
 
   let pressed = null;   // what was pressed and not yet confirmed: shown at once, before the kernel answers
+  let again = null;
   let lastAnnounced = 0;
 
   function show() {
@@ -60,6 +66,7 @@ function render({ model, el }) {
 
   function confirmState() {
     pressed = null;
+    clearTimeout(again);
     lastAnnounced = 0;
     show();
     announce();
@@ -68,7 +75,13 @@ function render({ model, el }) {
   function press(what) {
     pressed = what;
     show();
+    clearTimeout(again);
+    say(what, TIMES);
+  }
+
+  function say(what, times) {
     model.send({ press: what });
+    if (times > 1) again = setTimeout(say, AGAIN, what, times - 1);
   }
 
   pause.addEventListener("click", () => press(pause.textContent === "Resume" ? "resume" : "pause"));
@@ -85,6 +98,7 @@ function render({ model, el }) {
   return () => {
     letKeysGo();
     letPictureGo();
+    clearTimeout(again);
     model.off("change:state", confirmState);
     model.off("change:words", announce);
     model.off("change:words change:fraction change:hint", show);
