@@ -2,19 +2,23 @@
 
 Run by hand: ``python -m tests.benchmarks.budget``; a net's name, a number of seeds and shares of the size may follow,
 such as ``residual 5 1/4 1/10 1/20``. Each line is one seed and one share: tunekit's search with one call; int8 alone;
-random recipes of channels, fine-tuning and int8 for as long as that search took; and, where it is installed,
-Torch-Pruning with the uniform ratio that just fits, trained for as many epochs and quantized. Chosen on the validation
-split; on the test split the difference to the original is paired. One thread.
+random recipes of channels, fine-tuning and int8 for as long as that search took; and, where they are installed,
+Torch-Pruning with the uniform ratio that just fits and ModelOpt's FastNAS with the parameters that just fit, each
+trained for as many epochs and quantized. (NNCF quantizes after training and sets weights to zero, and removes none: no
+share of 1/4 or less is within its reach.) Chosen on the validation split; on the test split the difference to the
+original is paired. One thread.
 """
 
 from __future__ import annotations
 
 import copy
+import io
 import random
 import statistics
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -127,6 +131,39 @@ def torch_pruning(model: torch.nn.Module, task: tk.Task, seed: int, share: float
     return None
 
 
+def modelopt(model: torch.nn.Module, task: tk.Task, seed: int, share: float) -> Outcome | None:
+    """FastNAS to the most parameters that fit, then as many epochs, then static int8; None where it cannot.
+
+    It needs ``torchprofile==0.0.4``.
+    """
+    try:
+        import modelopt.torch.prune as mtp
+    except ImportError:
+        return None
+    x, began = task.validation.head(32), time.perf_counter()
+    whole = export(model, x)
+    settings = {
+        "data_loader": [task.train.head(256)],
+        "collect_func": lambda batch: batch,
+        "score_func": lambda net: task.value(last(task.answers(runner(net)))),
+        "verbose": False,
+    }
+    for part in (4.0, 3.0, 2.0, 1.5, 1.0, 0.7, 0.5):
+        left = f"{100 * min(0.99, part * share):.2f}%"
+        try:
+            with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+                slim, _ = mtp.prune(copy.deepcopy(model), "fastnas", {"params": left}, x[:1], settings)  # type: ignore[index]
+            if len(int8.static(export(slim.eval(), x), task.train.head(64)).file) > share * len(whole):
+                continue
+        except Exception as error:
+            print(f"    ModelOpt to {left} of the parameters: {type(error).__name__}: {error}"[:150])
+            return None
+        tuned = fine_tuned(slim, task, EPOCHS, seed)
+        file = int8.static(export(tuned, x), task.train.head(256)).file
+        return of_file(f"ModelOpt {left}", file, whole, task, share, time.perf_counter() - began)
+    return None
+
+
 def lines(name: str, seed: int, share: float) -> list[Outcome]:
     """All ways, for one net of one seed."""
     model, task = trained(name, seed)
@@ -136,9 +173,10 @@ def lines(name: str, seed: int, share: float) -> list[Outcome]:
     alone = int8.static(whole, task.train.head(256)).file
     outcomes = [found, of_file("int8 alone", alone, whole, task, share, time.perf_counter() - began)]
     outcomes.append(at_random(model, task, seed, share, found.seconds))
-    peer = torch_pruning(model, task, seed, share)
-    if peer is not None:
-        outcomes.append(peer)
+    for peer in (torch_pruning, modelopt):
+        made = peer(model, task, seed, share)
+        if made is not None:
+            outcomes.append(made)
     expected = task.value(last(task.answers(runner(model))))
     print(f"{name}, seed {seed}, {Fraction(share).limit_denominator(100)}: original {100 * expected:.2f} %", flush=True)
     for one in outcomes:

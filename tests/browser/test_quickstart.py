@@ -99,7 +99,7 @@ def test_the_whole_notebook_runs_and_reads_well_without_a_kernel(lab: Lab) -> No
 
 @pytest.mark.parametrize("seconds", [0, 3])
 def test_a_click_while_a_cell_blocks_is_heard(lab: Lab, seconds: int) -> None:
-    """`run` blocks the kernel's main thread in plain Python; the click comes by another, however late that one opens."""
+    """`run` blocks the kernel's main thread in plain Python; the click comes by another, however late that is."""
     source = """
 import time, tunekit as tk
 

@@ -22,5 +22,6 @@ def _quick() -> Iterator[None]:
     patch.setattr(workshop, "Exporter", lambda: exporter)
     patch.setattr(fitting, "sketch", exporter)
     patch.setattr(fitting, "_SECONDS", 0.01)
+    patch.setattr(fitting, "_AGAIN", 0.01)
     yield
     patch.undo()

@@ -29,7 +29,7 @@ def test_a_value_at_which_trials_fail_is_found() -> None:
     found = common_cause(study.history, study.space)
     assert found is not None
     assert (found.name, found.relation, found.value, found.others) == ("act", "is", "gelu", 0)
-    assert "failures have act 'gelu', and 0 of the" in found.words
+    assert "failures have act 'gelu', and none of the" in found.words
 
 
 def test_chance_is_no_cause() -> None:

@@ -11,10 +11,11 @@ from tunekit.testing.spaces import MIXED, ODD
 
 AXES: list[tuple[Parameter, list[str]]] = [
     (tk.Float(1e-4, 1e-1, log=True), ["0.0001", "0.001", "0.01", "0.1"]),
-    (tk.Float(0.01, 0.05, log=True), ["0.01", "0.015", "0.02", "0.03", "0.04", "0.05"]),
+    (tk.Float(0.01, 0.05, log=True), ["0.01", "0.02", "0.04"]),
     (tk.Float(0.0, 1.0), ["0", "0.25", "0.5", "0.75", "1"]),
     (tk.Float(0.0, 0.5, step=0.25), ["0", "0.25", "0.5"]),
     (tk.Int(16, 128, log=True), ["16", "32", "64", "128"]),
+    (tk.Int(16, 128), ["30", "60", "90", "120"]),
     (tk.Int(1, 3), ["1", "2", "3"]),
     (tk.Int(16, 128, step=16), ["32", "64", "96", "128"]),
     (tk.Choice("relu", "gelu"), ["relu", "gelu"]),
@@ -26,7 +27,7 @@ def test_round_values_are_written_where_they_lie(parameter: Parameter, labels: l
     axis = scale("x", parameter)
     written = [label for _, label in axis.ticks]
     assert len(written) <= 6
-    assert set(written) & set(labels)
+    assert written == labels
     assert [at for at, _ in axis.ticks] == sorted(at for at, _ in axis.ticks)
 
 

@@ -52,6 +52,12 @@ class Exporter:
     earlier one gets its weights filled into the graph of that one. Either way the file is compared with the network's
     own outputs.
 
+    Parameters
+    ----------
+    may_doubt
+        Whether what the older exporter doubts is taken all the same, where the file gives the network's outputs: enough
+        for a network that is only to be measured.
+
     Examples
     --------
     >>> import torch
@@ -61,7 +67,8 @@ class Exporter:
     torch.Size([5, 2])
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, may_doubt: bool = False) -> None:
+        self._may_doubt = may_doubt
         self._traced: dict[Hashable, _Traced] = {}
 
     def __call__(self, model: Module, x: Inputs) -> bytes:
@@ -99,7 +106,7 @@ class Exporter:
                 del self._traced[key]
         several = repeated(x, max(2, count(x)))
         with suppress(Exception):  # the older exporter has its own gaps, and its own kinds of errors
-            return _checked(_by_tracing(network, several, may_doubt=False), network, x)
+            return _checked(_by_tracing(network, several, may_doubt=self._may_doubt), network, x)
         try:
             traced = _by_export(network, several)
             data = _checked(_filled(traced, network), network, x)
@@ -132,12 +139,7 @@ def sketch(model: Module, x: Inputs) -> bytes:
     ExportError
         As `export`.
     """
-    network = _writable(copied(model).cpu())
-    x = fitted(take(x, slice(0, 32)), network)
-    try:
-        return _checked(_by_tracing(network, repeated(x, max(2, count(x)))), network, x)
-    except Exception:  # the older exporter has its own gaps, and its own kinds of errors
-        return export(model, x)
+    return Exporter(may_doubt=True)(model, x)
 
 
 def _build(network: Module, x: Inputs) -> Hashable:

@@ -61,7 +61,7 @@ class CommonCause:
         beyond = " upwards" if self.relation == "from" else ""
         return (
             f"{which} failures have {self.name} {relation}{text.value(self.value)}{beyond}, "
-            f"and {self.others} of the {self.of_others} other trials."
+            f"and {self.others or 'none'} of the {self.of_others} other trials."
         )
 
 

@@ -14,6 +14,8 @@ from tunekit.insight.surrogate import Surrogate
 
 # A gain that is less than this share of the doubt is not what a point is tried for.
 _LITTLE = 0.1
+# Chances below this are not told apart.
+_SLIGHT = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,9 @@ def _words(
         why = f"It may beat the best so far, for the doubt there is ± {text.number(doubt)}"
     else:
         why = "It is to learn more of the space, rather than to beat the best so far"
-    return (
-        f"{text.settings(settings)}. Expected: {aim.metric} {mean}, {low} to {high} (95 %). "
-        f"{why}; the chance of that is {text.share(chance)}, and the expected improvement {text.number(improvement)}."
+    odds = (
+        f"the chance of that is {text.share(chance)}, and the expected improvement {text.number(improvement)}"
+        if chance >= _SLIGHT
+        else f"the chance of that is below {text.share(_SLIGHT)}"
     )
+    return f"{text.settings(settings)}. Expected: {aim.metric} {mean}, {low} to {high} (95 %). {why}; {odds}."

@@ -118,20 +118,19 @@ def _numbers(parameter: Float | Int, most: int) -> list[Any]:
     low, high = parameter.low, parameter.high
     if parameter.log:
         found = _round_on_a_log_scale(low, high, most, whole=isinstance(parameter, Int))
-    elif parameter.count is not None and parameter.count <= most:
-        found = [parameter.from_unit((at + 0.5) / parameter.count) for at in range(parameter.count)]
+    elif parameter.step is not None or (parameter.count is not None and parameter.count <= most):
+        found = _on_the_lattice(parameter, most)
     else:
         found = list(MaxNLocator(nbins=most - 1, integer=isinstance(parameter, Int)).tick_values(low, high))
-    if parameter.step is not None or isinstance(parameter, Int):
-        # on the lattice of the parameter
-        found = [parameter.from_unit(min(1.0, max(0.0, parameter.to_unit(_like(parameter, value))))) for value in found]
-    inside = sorted({value for value in found if low <= value <= high})
+    inside = sorted({round(value) if isinstance(parameter, Int) else value for value in found if low <= value <= high})
     return inside if len(inside) > 1 else [low, high]
 
 
-def _like(parameter: Float | Int, value: float) -> Any:
-    inside = min(parameter.high, max(parameter.low, value))
-    return round(inside) if isinstance(parameter, Int) else inside
+def _on_the_lattice(parameter: Float | Int, most: int) -> list[Any]:
+    """All values, or each second, third, ... of them: the multiples of so many steps, as far as they are values."""
+    count, step = parameter.count or 1, parameter.step or 1
+    every, first = math.ceil(count / most), round(parameter.low / step)
+    return [parameter.from_unit((at + 0.5) / count) for at in range(count) if (at + first) % every == 0]
 
 
 def _round_on_a_log_scale(low: float, high: float, most: int, *, whole: bool) -> list[float]:
