@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tunekit.insight.calibration import BINS, calibration, probabilities
@@ -54,6 +54,7 @@ def test_edges_of_bins_and_certainty_fall_into_bins() -> None:
 @settings(deadline=None)
 @given(st.lists(st.lists(st.floats(-50, 50), min_size=3, max_size=3), min_size=1, max_size=5))
 def test_logits_logarithms_and_probabilities_are_the_same_to_it(rows: list[list[float]]) -> None:
+    assume(not all(min(row) >= 0 and sum(row) == pytest.approx(1, abs=0.01) for row in rows))  # these are probabilities
     logits = torch.tensor(rows, dtype=torch.float64)
     shares = probabilities(logits)
     assert shares.sum(1) == pytest.approx(1)

@@ -57,10 +57,12 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A cut and what it costs."""
+    """A cut, what it costs, the file that says so, and what its channels were cut from."""
 
     cut: Cut
     shape: Shape
+    file: bytes
+    begun: Cut
 
 
 class Finder:
@@ -84,7 +86,9 @@ class Finder:
             return None
         return Cut((*given.steps, step), stage, *left(stage, self._context))
 
-    def fit(self, begun: Cut, like: Prune = _CHANNELS) -> Generator[Event, None, Fitted | None]:
+    def fit(
+        self, begun: Cut, like: Prune = _CHANNELS, *, to_the_end: bool = False
+    ) -> Generator[Event, None, Fitted | None]:
         """Remove channels until the net costs no more than it may; return the nearest, None where there is nothing.
 
         Parameters
@@ -93,18 +97,24 @@ class Finder:
             A net that may have lost something already.
         like
             How channels are chosen: the amount is found here.
+        to_the_end
+            Whether it goes on where two timings say that no channels at all would still be too slow: no two timings on
+            a busy machine are sure of that.
         """
         best, current = None, begun
         most: dict[Of, float] = {"parameters": float(begun.parameters), "macs": float(begun.macs)}
         measured: list[Fitted] = []
         for _ in range(1 + _CORRECTIONS):
-            shape = yield from self.measured(current)
-            measured.append(Fitted(current, shape))
+            measured.append((yield from self.measured(current, begun)))
+            shape = measured[-1].shape
             if best is None or worst(shape, self._limits) < worst(best.shape, self._limits):
                 best = measured[-1]
             if self._limits.costs_hold(shape.figures):
                 return (yield from self._relaxed(begun, like, measured))
-            of, most[of] = self._target(measured, most)
+            target_by = self._target(measured, most, to_the_end=to_the_end)
+            if target_by is None:
+                return best
+            of, most[of] = target_by
             thinner = yield from self._thinner(begun, like, current, of, most)
             if thinner is None:
                 return best
@@ -126,8 +136,8 @@ class Finder:
         wider = yield from self.cut(begun, replace(like, amount=amount, of="macs"))
         if wider is None or wider.macs <= fits.cut.macs:
             return fits
-        shape = yield from self.measured(wider)
-        return Fitted(wider, shape) if self._limits.costs_hold(shape.figures) else fits
+        found = yield from self.measured(wider, begun)
+        return found if self._limits.costs_hold(found.shape.figures) else fits
 
     def _thinner(
         self, begun: Cut, like: Prune, current: Cut, of: Of, most: dict[Of, float]
@@ -141,8 +151,13 @@ class Finder:
             most[of] *= _FURTHER  # a whole channel is more than what was missed
         return None
 
-    def _target(self, measured: Sequence[Fitted], most: Mapping[Of, float]) -> tuple[Of, float]:
-        """What to remove channels by, and how much of it may be left, for the limit that is missed by most."""
+    def _target(
+        self, measured: Sequence[Fitted], most: Mapping[Of, float], *, to_the_end: bool
+    ) -> tuple[Of, float] | None:
+        """What to remove channels by, and how much of it may be left, for the limit that is missed by most.
+
+        None where the line through the last two shapes says that no channels at all would still be too slow.
+        """
         cut, shape = measured[-1].cut, measured[-1].shape
         wanted: dict[Of, list[float]] = {"parameters": [], "macs": []}
         for name, ratio in self._limits.ratios(shape.figures).items():
@@ -158,7 +173,11 @@ class Finder:
             elif name == "memory":
                 wanted["parameters"].append(cut.parameters * limit / figure)
             elif name == "latency" and len(measured) > 1:
-                wanted["macs"].append(_line(measured, limit))
+                fewer = _line(measured, limit)
+                if fewer <= 0 and not to_the_end:
+                    return None
+                # as if time were all operations, where the line knows no answer
+                wanted["macs"].append(fewer if fewer > 0 else cut.macs * limit / figure)
             else:
                 wanted["macs"].append(cut.macs * limit / figure)
         left_now = {"parameters": cut.parameters, "macs": cut.macs}
@@ -166,7 +185,7 @@ class Finder:
         of = min(shares, key=lambda one: shares[one])
         return of, min(min(wanted[of]), most[of])
 
-    def measured(self, cut: Cut) -> Generator[Event, None, Shape]:
+    def measured(self, cut: Cut, begun: Cut) -> Generator[Event, None, Fitted]:
         """Measure a net in each of its forms; the best one keeps all limits, or misses them by the least."""
         yield Progressed(f"Which nets are small enough? Measuring {_said(cut.steps)}")
         data = sketch(cut.stage.network, self._sample)
@@ -198,10 +217,18 @@ class Finder:
             for form, content in forms.items()
         }
         best = min(shapes.values(), key=lambda shape: worst(shape, self._limits))
-        if not times or not _NEAR[0] < self._limits.ratios(best.figures)["latency"] < _NEAR[1]:
-            return best
-        again = yield from self._timed({best.form: forms[best.form]}, _AGAIN)
-        return replace(best, figures={**best.figures, METRICS["latency"]: again[best.form]})
+        found = Fitted(cut, best, forms[best.form], begun)
+        if times and _NEAR[0] < self._limits.ratios(best.figures)["latency"] < _NEAR[1]:
+            (found,) = yield from self.timed([found])
+        return found
+
+    def timed(self, found: Sequence[Fitted]) -> Generator[Event, None, list[Fitted]]:
+        """Time nets again, in turn and for longer."""
+        times = yield from self._timed({str(at): one.file for at, one in enumerate(found)}, _AGAIN)
+        return [
+            replace(one, shape=replace(one.shape, figures={**one.shape.figures, METRICS["latency"]: times[str(at)]}))
+            for at, one in enumerate(found)
+        ]
 
     def _timed(self, forms: Mapping[str, bytes], seconds: float) -> Generator[Event, None, dict[str, float]]:
         """Seconds for one example, as they would be in the moment in which the original was timed.
@@ -216,16 +243,13 @@ class Finder:
 
 
 def _line(measured: Sequence[Fitted], limit: float) -> float:
-    """The operations at which the line through the last two shapes meets a latency.
-
-    Where it never does, as if time were all operations: two timings are not enough to give up.
-    """
+    """The operations at which the line through the last two shapes meets a latency; 0 or less where it never does."""
     (more, slow), (fewer, fast) = (
         (one.cut.macs, one.shape.figures[METRICS["latency"]]) for one in (measured[-2], measured[-1])
     )
-    slope = (slow - fast) / (more - fewer) if more > fewer else 0.0
-    left = fewer - (fast - limit) / slope if slope > 0 else 0.0
-    return left if left > 0 else fewer * limit / fast
+    if more <= fewer or slow <= fast:
+        return fewer * limit / fast  # noise: go on as if time were all operations
+    return fewer - (fast - limit) * (more - fewer) / (slow - fast)
 
 
 def left(stage: Stage, context: Context) -> tuple[int, int]:

@@ -53,6 +53,12 @@ class Limits:
         """The same without one of the limits on costs."""
         return Limits(self.metric, self.floor, {one: most for one, most in self.most.items() if one != name})
 
+    def tighter(self, name: str, share: float) -> Limits:
+        """The same with a share of what one cost may be, where that is limited."""
+        return Limits(
+            self.metric, self.floor, {one: most * (share if one == name else 1) for one, most in self.most.items()}
+        )
+
     def costs_hold(self, figures: Mapping[str, float]) -> bool:
         """Whether all limited figures are known, and within their limits."""
         ratios = self.ratios(figures)

@@ -146,7 +146,7 @@ class Seeker:
     def _search(self) -> Generator[Event, None, None]:
         self._phase = 1
         alone = yield from self._untrained()
-        if any(self._limits.hold(self._history[row].metrics) for row in alone):
+        if self._is_kept(*alone):
             return  # nothing is nearer to the original than the original's own weights
         self._phase = 2
         found = self.findings
@@ -169,10 +169,15 @@ class Seeker:
             made = yield from self._quantized(done, shape)
             if found.ran_out:
                 return
-            if any(self._limits.hold(self._history[one].metrics) for one in (done, *made)):
+            if found.control is None or self._is_kept(done, *made):
+                # where little is left of a net, its own weights may be no better a start than random ones
                 self._phase = 7
-                yield from self._from_scratch(done, shape)
+                made += yield from self._from_scratch(done, shape)
+            if self._is_kept(done, *made):
                 return
+
+    def _is_kept(self, *rows: int) -> bool:
+        return any(self._limits.hold(self._history[row].metrics) for row in rows)
 
     def _ranked(
         self, finalists: list[tuple[int, Shape]]
@@ -299,21 +304,22 @@ class Seeker:
                 break
         return made
 
-    def _from_scratch(self, row: int, shape: Shape) -> Generator[Event, None, None]:
-        """Train the same shape anew for as long: the control. Zeros and shared values are no shape."""
+    def _from_scratch(self, row: int, shape: Shape) -> Generator[Event, None, list[int]]:
+        """Train the same shape anew for as long, the control; return the rows. Zeros and shared values are no shape."""
         if shape.is_packed:
-            return
+            return []
         epochs = sum(int(getattr(step, "epochs", 0)) for step in self._shop.made[row].recipe)
         affordable = self._affordable(row, epochs)
         if affordable < epochs:
             self.findings.ran_out = True
-            return
+            return []
         fresh = yield from self._chain(row, [FineTune(epochs, fresh=True)])
         if fresh is None:
-            return
+            return []
         self.findings.control = (fresh, row)
-        if self._merit(fresh) > self._merit(row):
-            yield from self._quantized(fresh, shape)
+        if self._merit(fresh) <= self._merit(row):
+            return [fresh]
+        return [fresh, *(yield from self._quantized(fresh, shape))]
 
     # What decides
 
