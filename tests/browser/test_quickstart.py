@@ -7,9 +7,8 @@ import time
 from pathlib import Path
 
 import nbformat
-import pytest
 
-from tests.browser.lab import Lab, LabPage, Theme
+from tests.browser.lab import Lab, LabPage
 from tests.browser.panels import panel, until, words
 from tests.house.tree import ROOT
 
@@ -34,9 +33,8 @@ def begin_search(page: LabPage) -> None:
     panel(page, "Study").get_by_role("button", name="Pause").wait_for()
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_pause_stands_still_resume_goes_on_and_stop_keeps(lab: Lab, theme: Theme) -> None:
-    page = lab.open("quickstart.ipynb", theme, size=(1100, 1000), scale=2)
+def test_pause_stands_still_resume_goes_on_and_stop_keeps(lab: Lab) -> None:
+    page = lab.open("quickstart.ipynb", "dark", size=(1100, 1000), scale=2)
     begin_search(page)
     study = panel(page, "Study")
     picture = study.get_by_role("img")
@@ -46,7 +44,7 @@ def test_pause_stands_still_resume_goes_on_and_stop_keeps(lab: Lab, theme: Theme
 
     study.get_by_role("button", name="Pause").click()
     until(lambda: words(page, "Study").startswith("Paused at"))
-    screenshot(page, SEARCH, f"paused-{theme}")
+    screenshot(page, SEARCH, "paused-dark")
     standing = words(page, "Study"), study.get_by_role("progressbar").get_attribute("aria-valuenow")
     time.sleep(2)
     assert (words(page, "Study"), study.get_by_role("progressbar").get_attribute("aria-valuenow")) == standing
@@ -57,7 +55,7 @@ def test_pause_stands_still_resume_goes_on_and_stop_keeps(lab: Lab, theme: Theme
     until(lambda: picture.get_attribute("src") != before)
     assert re.match(r"Best accuracy 0\.\d+, at trial \d+", picture.get_attribute("alt") or "")
     time.sleep(2)  # so that the picture to look at has some trials in it
-    screenshot(page, SEARCH, f"searching-{theme}")
+    screenshot(page, SEARCH, "searching-dark")
 
     study.get_by_role("button", name="Stop").click()
     page.wait()
@@ -97,9 +95,8 @@ def test_the_whole_notebook_runs_and_reads_well_without_a_kernel(lab: Lab) -> No
     assert "Error" not in page.outputs.all_inner_texts()
 
 
-@pytest.mark.parametrize("seconds", [0, 3])
-def test_a_click_while_a_cell_blocks_is_heard(lab: Lab, seconds: int) -> None:
-    """`run` blocks the kernel's main thread in plain Python; the click comes by another, however late that is."""
+def test_a_click_while_a_cell_blocks_is_heard(lab: Lab) -> None:
+    """`run` blocks the kernel's main thread in plain Python; the click comes by another, late as that may be."""
     source = """
 import time, tunekit as tk
 
@@ -112,10 +109,10 @@ tk.Study(objective, {"x": (0.0, 1.0)}, sampler="random", seed=0).run(1)
 """
     lab.write("blocking.ipynb", [source])
     page = lab.open("blocking.ipynb")
-    page.delay_subshells(seconds)
+    page.delay_subshells(3)
     page.run_cell(0, wait=False)
     page.button("Stop").click()
-    page.wait(timeout=20 + seconds)
+    page.wait(timeout=20)
     assert "1 trial: 1 stopped" in page.cell(0).text
 
 
