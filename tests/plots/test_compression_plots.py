@@ -18,6 +18,7 @@ from tests.compress.nets import build, digits, tiny
 from tests.plots.test_plots import OF_NETS
 from tunekit.compress import fitting, workshop
 from tunekit.compress.changed import Changed
+from tunekit.compress.choice import best_of
 from tunekit.compress.layer_costs import layer_costs
 from tunekit.compress.layer_weights import layer_weights
 from tunekit.compress.limits import Limits
@@ -228,11 +229,12 @@ def test_the_answers_of_a_regression_are_no_classes() -> None:
         lab.plot("confusion")
 
 
-def rows(*sizes: float) -> History:
+def rows(*sizes: float, scores: tuple[float, ...] = ()) -> History:
     history = History(Goal(Aim("accuracy")))
     for number, size in enumerate(sizes):
+        score = scores[number] if scores else 0.9
         history.apply(TrialStarted(number, {"step": f"Prune({number})"}))
-        figures = {"size": size, "accuracy": 0.9, "accuracy_low": 0.88, "accuracy_high": 0.92}
+        figures = {"size": size, "accuracy": score, "accuracy_low": score - 0.02, "accuracy_high": score + 0.02}
         history.apply(TrialEnded(number, "complete", figures, 0.0))
     return history
 
@@ -245,6 +247,24 @@ def test_a_file_of_no_bytes_divides_nothing(sizes: tuple[float, ...]) -> None:
     trade_off.draw_trade_off(axes, data)
     if len(sizes) == 2 and sizes[0]:
         assert data.title == "1.00 kB → 0 B; accuracy 0.900 → 0.900"
+
+
+@pytest.mark.parametrize(
+    ("sizes", "scores", "title"),
+    [
+        ((1000.0, 400.0), (0.9, 0.91), "2.5x smaller; accuracy 0.900 → 0.910"),
+        ((1000.0, 400.0, 300.0), (0.9, 0.7, 0.6), "Smaller costs: accuracy 0.900 → 0.700"),
+        ((1000.0, 1000.0), (0.1, 0.9), "accuracy 0.100 → 0.900; no smaller file yet"),
+        ((1000.0, 1100.0), (0.9, 0.9), "No smaller file yet"),
+    ],
+)
+def test_the_title_says_what_being_smaller_costs(
+    sizes: tuple[float, ...], scores: tuple[float, ...], title: str
+) -> None:
+    history = rows(*sizes, scores=scores)
+    best = best_of(history, "accuracy")
+    assert best is not None
+    assert trade_off.trade_off_data(history, best=best.number).title == title
 
 
 def test_the_budget_is_drawn_in() -> None:

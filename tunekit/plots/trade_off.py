@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 # So many sizes have room for their names side by side.
 _NAMED = 4
+# What a name below a point takes, as a share of the height.
+_NAME = 0.08
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,18 +92,24 @@ def trade_off_data(history: History, limits: Limits | None = None, best: int | N
     smallest = min(range(len(points)), key=lambda place: points[place].size)
     place = next((place for place, trial in enumerate(trials) if trial.number == best), None)
     chosen = points[smallest if place is None else place]
-    title = _title(metric, points[0], chosen)
+    title = _title(metric, points, chosen)
     if limits is not None:
         is_within = place is not None and limits.hold(trials[place].metrics)
         title = f"Within the budget: {title}" if is_within else "No row is within the budget yet"
     return TradeOffData(metric, points, smallest, place, most_bytes, floor, title)
 
 
-def _title(metric: str, original: Point, small: Point) -> str:
-    if small.size >= original.size:
-        return f"No smaller file yet: {text.size(original.size)}"
-    times = f"{original.size / small.size:.1f}x smaller" if small.size else f"{text.size(original.size)} → 0 B"
-    return f"{times}; {metric} {original.score:.3f} → {small.score:.3f}"
+def _title(metric: str, points: Sequence[Point], chosen: Point) -> str:
+    original = points[0]
+    if chosen.size < original.size:
+        times = f"{original.size / chosen.size:.1f}x smaller" if chosen.size else f"{text.size(original.size)} → 0 B"
+        return f"{times}; {metric} {original.score:.3f} → {chosen.score:.3f}"
+    smaller = [point for point in points if point.size < original.size]
+    best = max(smaller or points, key=lambda point: point.score)
+    change = f"{metric} {original.score:.3f} → {best.score:.3f}"
+    if smaller:
+        return f"Smaller costs: {change}"
+    return f"{change}; no smaller file yet" if best.score > original.score else "No smaller file yet"
 
 
 def _point(trial: Trial, metric: str) -> Point:
@@ -122,7 +131,9 @@ def draw_trade_off(axes: Axes, data: TradeOffData) -> None:
         axes.plot([size, size], [point.low, point.high], color=color, linewidth=1.2, solid_capstyle="butt")
         axes.plot(size, point.score, "o", color=color, markersize=5.5, markeredgewidth=0)
     low, high = min(point.low for point in data.points), max(point.high for point in data.points)
-    axes.set_ylim(*room([low, high, *([] if data.floor is None else [data.floor])]))
+    bottom, top = room([low, high, *([] if data.floor is None else [data.floor])])
+    below = _NAME * (top - bottom) if any(is_smallest for *_, is_smallest in _names(data)) else 0.0
+    axes.set_ylim(bottom - below, top)
     axes.set_xlim(0, max([*sizes, (data.most_bytes or 0) / 1000]) * 1.12 or 1)
     _draw_budget(axes, data)
     for names, size, low, high, is_smallest in _names(data):
