@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 # A few real inputs are enough to see who reads what.
 _LOOKED_AT = 8
-# What a block is worth shows on a few hundred examples: each is left out once, and again as others have gone.
-_JUDGED_ON = 250
+# What a block is worth shows on some hundred examples: each is left out once, and again as others have gone.
+_JUDGED_ON = 500
 
 
 def slimmed(step: Prune, stage: Stage, context: Context) -> Generator[Event, None, Stage]:
