@@ -122,7 +122,7 @@ def test_what_if_answers_and_says_what_comes_next_and_why(show: Callable[..., An
     study = make(12)
     tab: WhatIfTab = show(study, WhatIfTab)
     until(lambda: re.search(r"score \S+ expected, \S+ to \S+ \(95 %\). Best so far", tab._answer.value), 60)
-    until(lambda: "the expected improvement" in tab._ahead.value, 60)
+    until(lambda: "the chance of that is" in tab._ahead.value, 60)
     assert EVIL not in tab._answer.value + tab._ahead.value
     before = tab._answer.value
     tab._controls._handle_custom_msg({"turn": 0, "to": 3}, [])
