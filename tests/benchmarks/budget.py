@@ -4,8 +4,7 @@ Run by hand: ``python -m tests.benchmarks.budget``; a net's name, a number of se
 such as ``residual 5 1/4 1/10 1/20``. Each line is one seed and one share: tunekit's search with one call; int8 alone;
 random recipes of channels, fine-tuning and int8 for as long as that search took; and, where they are installed,
 Torch-Pruning with the uniform ratio that just fits and ModelOpt's FastNAS with the parameters that just fit, each
-trained for as many epochs and quantized. (NNCF quantizes after training and sets weights to zero, and removes none: no
-share of 1/4 or less is within its reach.) Chosen on the validation split; on the test split the difference to the
+trained for as many epochs and quantized. Chosen on the validation split; on the test split the difference to the
 original is paired. One thread.
 """
 

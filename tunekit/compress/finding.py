@@ -74,8 +74,9 @@ class Search:
             found += yield from self._by_ranks(finder, wanted, start)
         if "latency" in self.limits.most and len(_within(self.limits, found)) > 1:
             found = yield from finder.timed(found)  # side by side: those that will not keep it are not worth training
-        fitting = _within(wanted, found) or _within(self.limits, found)
-        return _unlike([one.shape for one in fitting]), [one.shape for one in found if one not in fitting]
+        kept = wanted if _within(wanted, found) else self.limits
+        others = [one.shape for one in found if not kept.costs_hold(one.shape.figures)]
+        return _unlike([one.shape for one in _within(kept, found)]), others
 
     @property
     def _is_late(self) -> bool:

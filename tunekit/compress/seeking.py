@@ -164,12 +164,12 @@ class Seeker:
                 entrants.append((row, shape))
         way, finalists = yield from self._ranked(self._finalists(self._best(entrants)))
         self._phase = 6
-        for row, shape in finalists:
+        for place, (row, shape) in enumerate(finalists):
             done = yield from self._further(row, shape, way, _LONG)
             made = yield from self._quantized(done, shape)
             if found.ran_out:
                 return
-            if found.control is None or self._is_kept(done, *made):
+            if place == 0 or self._is_kept(done, *made):
                 # where little is left of a net, its own weights may be no better a start than random ones
                 self._phase = 7
                 made += yield from self._from_scratch(done, shape)
@@ -306,6 +306,7 @@ class Seeker:
 
     def _from_scratch(self, row: int, shape: Shape) -> Generator[Event, None, list[int]]:
         """Train the same shape anew for as long, the control; return the rows. Zeros and shared values are no shape."""
+        self.findings.control = None  # that of an earlier finalist says nothing about this one
         if shape.is_packed:
             return []
         epochs = sum(int(getattr(step, "epochs", 0)) for step in self._shop.made[row].recipe)

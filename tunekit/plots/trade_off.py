@@ -132,11 +132,12 @@ def draw_trade_off(axes: Axes, data: TradeOffData) -> None:
         axes.plot(size, point.score, "o", color=color, markersize=5.5, markeredgewidth=0)
     low, high = min(point.low for point in data.points), max(point.high for point in data.points)
     bottom, top = room([low, high, *([] if data.floor is None else [data.floor])])
-    below = _NAME * (top - bottom) if any(is_smallest for *_, is_smallest in _names(data)) else 0.0
+    names_at = _names(data)
+    below = _NAME * (top - bottom) if any(is_smallest for *_, is_smallest in names_at) else 0.0
     axes.set_ylim(bottom - below, top)
     axes.set_xlim(0, max([*sizes, (data.most_bytes or 0) / 1000]) * 1.12 or 1)
     _draw_budget(axes, data)
-    for names, size, low, high, is_smallest in _names(data):
+    for names, size, low, high, is_smallest in names_at:
         # right-aligned near the right edge, so that no name leaves the picture; the smallest below, so that none meet
         side = "right" if size > 0.6 * max(sizes) else "left"
         height, offset, edge = (low, -3, "top") if is_smallest else (high, 3, "bottom")
