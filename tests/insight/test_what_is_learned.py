@@ -9,6 +9,7 @@ from tests.insight.histories import told
 from tunekit.insight.edges import edges
 from tunekit.insight.effects import effect, slice_at
 from tunekit.insight.gain import expected_gain
+from tunekit.insight.next_point import next_point
 from tunekit.insight.random_band import random_band
 from tunekit.insight.surrogate import surrogate
 from tunekit.search.parameters import Choice, Float
@@ -113,3 +114,13 @@ def test_beside_random_searches_it_is_ahead_within_or_behind() -> None:
 def test_of_random_searches_under_limits_nothing_is_said() -> None:
     study = told(SQUARE, lambda params: params["x"], 20, constraints={"score": (None, 0.8)})
     assert "at random" not in repr(study.explain())
+
+
+def test_the_next_point_names_a_gain_where_there_is_a_chance_of_one() -> None:
+    study = told(SQUARE, lambda params: params["x"] + 2 * params["y"], 20)
+    learned = surrogate(study.history, study.space)
+    good, bad = (next_point({"x": at, "y": at}, study.history, learned) for at in (1.0, 0.0))
+    assert good.chance > 0.5
+    assert "and the expected improvement" in good.words
+    assert bad.chance < 0.001
+    assert bad.words.endswith("the chance of that is below 0.1 %.")
