@@ -154,6 +154,8 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Pipeline, Study, Pat
 def test_one_search_over_both_halves(both: tuple[Pipeline, Study, Path]) -> None:
     trained, study, _ = both
     assert trained.space.names == ("width", "prune_amount")
+    # one epoch after three
+    assert (trained.space.kept, trained.space.share) == (("width",), 0.25)
     assert [trial.state for trial in study.trials] == ["complete"] * 4
     for trial in study.trials:
         assert trial.metrics["size"] < trial.metrics["original_size"]

@@ -245,6 +245,32 @@ class TestWhereItGoes:
         assert history.best.metrics["score"] > -1e-2
 
 
+class TestWhatIsUsedAgain:
+    """Where trials that agree in some settings cost little, more of them agree."""
+
+    SPACE = Space(width=Int(0, 9), amount=Int(0, 9))
+
+    @staticmethod
+    def net(width: int, amount: int) -> Mapping[str, float]:
+        """Wider is better, and what is taken away costs nothing at first."""
+        score = 1 - 0.5 ** (1 + width) - 0.02 * max(0, amount - 4) ** 2
+        return {"score": score, "size": 100.0 * (1 + width) / (1 + amount)}
+
+    @pytest.mark.parametrize("goal", [Goal(Aim("score")), Goal(Aim("score"), Aim("size", maximize=False))], ids=str)
+    def test_what_was_made_is_used_again(self, goal: Goal) -> None:
+        def made(space: Space) -> int:
+            histories = [played(Bayes(start=2), space, self.net, 12, goal=goal, seed=seed) for seed in range(3)]
+            return sum(len({trial.params["width"] for trial in history}) for history in histories)
+
+        assert made(self.SPACE.keeping("width", share=0.1)) < made(self.SPACE)
+
+    def test_the_model_is_asked_sooner_where_each_trial_makes_something(self) -> None:
+        kept = self.SPACE.keeping("width", share=0.001)
+        first = [trial.params for trial in played(Bayes(), kept, self.net, 3)]
+        assert first[:2] == [trial.params for trial in played(Bayes(), self.SPACE, self.net, 2)]
+        assert first[2]["width"] in {params["width"] for params in first[:2]}
+
+
 class TestWhatItExpects:
     def test_the_expected_gain_shrinks_as_the_top_is_found(self) -> None:
         rng = np.random.default_rng(0)

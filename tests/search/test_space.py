@@ -145,8 +145,19 @@ def test_a_parameter_counts_only_where_its_condition_holds() -> None:
         (lambda: Space(x=(0, 5)).to_unit({"y": 1}), "unknown parameter 'y': the known ones are 'x'"),
         (lambda: Space(a=["r", "g"]).to_unit({"a": "b"}), "a must be one of 'r', 'g': got 'b'"),
         (lambda: Space(x=Float(0, 1, step=0.25)).to_unit({"x": 0.3}), "in steps of 0.25: got 0.3"),
+        (lambda: Space(x=(0, 1)).keeping("x", share=0), "a number above 0 to 1: got share=0"),
+        (lambda: Space(x=(0, 1)).keeping("x", share=True), "a number above 0 to 1: got share=True"),
     ],
 )  # fmt: skip
 def test_bad_input_says_the_rule_and_the_value(make: Any, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         make()
+
+
+def test_what_is_kept_stays_so_in_a_narrower_space() -> None:
+    space = Space(width=(16, 128), amount=(0.0, 0.9))
+    assert (space.kept, space.share) == ((), 1.0)
+    kept = space.keeping("width", share=0.25).narrow({"width": 64, "amount": 0.5})
+    assert (kept.kept, kept.share) == (("width",), 0.25)
+    with pytest.raises(ValueError, match="unknown parameter 'widht'"):
+        space.keeping("widht", share=0.25)

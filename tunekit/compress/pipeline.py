@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from tunekit.compress.recipe import Step
     from tunekit.compress.task import Task
 
+# Writing, scoring and measuring a net are never for nothing: of a trial, at least so much.
+_LEAST_SHARE = 0.1
+
 
 def pipeline(
     build: Callable[..., Module],
@@ -73,7 +76,8 @@ def pipeline(
     Returns
     -------
     Pipeline
-        The objective; its ``space`` has the parameters of ``build``, ``epochs``, ``learning_rate`` and the recipe.
+        The objective; its ``space`` has the parameters of ``build``, ``epochs``, ``learning_rate`` and the recipe. It
+        keeps what is trained (`Space.keeping`): a Bayesian search goes on with a net where that promises as much.
 
     Raises
     ------
@@ -149,6 +153,9 @@ class Pipeline:
                 "with a parameter in it"
             )
         self.space = Space(everything)
+        trained = [name for name in (*self._names, "epochs", "learning_rate") if name in everything]
+        if trained and len(trained) < len(everything):
+            self.space = self.space.keeping(*trained, share=_share_of_compressing(recipe, epochs))
         _check_takes(build, self._names)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -245,6 +252,16 @@ class Pipeline:
         places = sorted(self._folder.glob("*.safetensors"), key=lambda place: place.stat().st_mtime)
         for place in places[: -self._keep]:
             place.unlink(missing_ok=True)
+
+
+def _share_of_compressing(recipe: Sequence[Step], epochs: Any) -> float:
+    """What a trial costs whose net is trained, about: the epochs of its recipe as a share of all epochs."""
+    later = sum(_middle(getattr(step, "epochs", 0)) for step in recipe)
+    return max(_LEAST_SHARE, later / (later + _middle(epochs) or 1))
+
+
+def _middle(epochs: Any) -> int:
+    return int(epochs.from_unit(0.5) if is_open(epochs) else epochs)
 
 
 def _checked_net(network: Any, build: Callable[..., Any]) -> Module:

@@ -51,6 +51,8 @@ class Space:
             parameter = _read(name, given)
             self._check_condition(name, parameter)
             self._parameters[name] = parameter
+        self._kept: tuple[str, ...] = ()
+        self._share = 1.0
         if not self._parameters:
             raise ValueError("a space has at least one parameter: got none; write Space(lr=(1e-4, 1e-1, 'log'))")
 
@@ -102,6 +104,48 @@ class Space:
     def __repr__(self) -> str:
         """The space as it could be read again."""
         return f"Space({', '.join(f'{name}: {_shown(p)}' for name, p in self._parameters.items())})"
+
+    # What is kept between trials
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """The parameters of what a trial keeps for later ones: see `keeping`."""
+        return self._kept
+
+    @property
+    def share(self) -> float:
+        """What a trial costs that finds it made, above 0 to 1: a share of what it costs otherwise."""
+        return self._share
+
+    def keeping(self, *names: str, share: float) -> Space:
+        """The same space, where a trial makes something that later ones can use again, such as a trained net.
+
+        A sampler may then prefer settings that cost little. `Bayes` does.
+
+        Parameters
+        ----------
+        *names
+            The parameters of what is made: trials that agree in all of these use it again.
+        share
+            What such a trial costs, as a share of one that makes it anew: above 0 to 1.
+
+        Raises
+        ------
+        ValueError
+            If a name is unknown, or the share is out of its range.
+
+        Examples
+        --------
+        >>> Space(width=(16, 128), amount=(0.0, 0.9)).keeping("width", share=0.2).kept
+        ('width',)
+        """
+        if not isinstance(share, (int, float)) or isinstance(share, bool) or not 0 < share <= 1:
+            raise ValueError(f"a share of the cost is a number above 0 to 1: got share={share!r}")
+        for name in names:
+            self[name]
+        found = Space(self._parameters)
+        found._kept, found._share = tuple(names), float(share)
+        return found
 
     # Settings
 
@@ -196,7 +240,8 @@ class Space:
         >>> Space(lr=(1e-4, 1e-2, "log"), width=(0, 100)).narrow({"lr": 1e-3, "width": 90})
         Space(lr: Float(0.000316228, 0.00316228, log=True), width: Int(65, 100))
         """
-        return Space(narrowed(self, around.params if isinstance(around, Trial) else around, factor))
+        found = Space(narrowed(self, around.params if isinstance(around, Trial) else around, factor))
+        return found.keeping(*self._kept, share=self._share) if self._kept else found
 
     def key(self, params: Mapping[str, Any]) -> tuple[float, ...]:
         """A hashable name for settings: equal settings have equal keys."""

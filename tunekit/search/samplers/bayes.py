@@ -19,10 +19,12 @@ from tunekit.search.space import Space
 from tunekit.search.surrogate.acquisitions import acquisitions
 from tunekit.search.surrogate.ascent import best_first
 from tunekit.search.surrogate.belief import Belief, Memory
+from tunekit.search.surrogate.criterion import Criterion
 from tunekit.search.surrogate.encoding import Encoding
 from tunekit.search.surrogate.model import Model
 from tunekit.search.surrogate.observations import Places, observe
-from tunekit.search.surrogate.region import everywhere, near
+from tunekit.search.surrogate.region import Region, everywhere, near
+from tunekit.search.surrogate.reuse import Reuse
 from tunekit.search.surrogate.thompson import drawn_order
 from tunekit.search.surrogate.threads import one_blas_thread
 
@@ -31,8 +33,9 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-# How many settings are spread over the space before the model is asked.
-_START = 5
+# How many settings are spread over the space before the model is asked; and where each of them makes what later ones
+# can use again: measured on nets that are trained and compressed.
+_START, _START_KEPT = 5, 2
 # With so many trials begun, every other one is sought around the best so far.
 _SETTLED = 15
 # With three aims or more: until so many have begun, all of them go for weights that are drawn.
@@ -52,12 +55,16 @@ class Bayes:
     covers; with three or more, the first thirty and then every other trial are the best ones for weights of the aims
     that are drawn. Limits: times the probability that they are kept; while nothing keeps them, that probability alone.
 
+    Where the space keeps something (`Space.keeping`), a place is worth what it promises for what it costs: what was
+    made before is used again. That holds for several aims, and for one by the first of the acquisitions.
+
     What it keeps between two proposals it may lose: each follows from the history and the generator alone.
 
     Parameters
     ----------
     start
-        How many settings are spread over the space (a scrambled Sobol sequence) before the model is asked, 1 or more.
+        How many settings are spread over the space (a scrambled Sobol sequence) before the model is asked, 1 or more;
+        None: 5, or 2 where the space keeps something.
     acquisition
         ``"log expected improvement"``, ``"expected improvement"``, ``"probability of improvement"``,
         ``"upper confidence bound"`` or ``"thompson sampling"``: what makes a place worth a trial, where there is one
@@ -86,16 +93,16 @@ class Bayes:
 
     def __init__(
         self,
-        start: int = _START,
+        start: int | None = None,
         acquisition: str = "log expected improvement",
         reference: Mapping[str, float] | None = None,
     ) -> None:
-        if isinstance(start, bool) or not isinstance(start, (int, np.integer)) or start < 1:
+        if start is not None and (isinstance(start, bool) or not isinstance(start, (int, np.integer)) or start < 1):
             raise ValueError(f"a Bayesian search starts with at least one setting: got start={start!r}")
         if acquisition != _THOMPSON and acquisition not in acquisitions:
             known = text.listed([*acquisitions, _THOMPSON])
             raise ValueError(f"unknown acquisition {acquisition!r}: the known ones are {known}")
-        self.start = int(start)
+        self.start = None if start is None else int(start)
         self.acquisition = acquisition
         self.reference = reference
         self._memory = Memory()
@@ -104,7 +111,7 @@ class Bayes:
 
     def propose(self, space: Space, history: History, rng: np.random.Generator) -> Mapping[str, Any] | None:
         """The settings that are worth most; None when every setting was tried."""
-        if len(history) + len(history.prior) < self.start or not (history.has_complete or history.prior):
+        if len(history) + len(history.prior) < self._start(space) or not (history.has_complete or history.prior):
             return Sobol().propose(space, history, rng)
         tried = tried_keys(space, history)
 
@@ -121,7 +128,7 @@ class Bayes:
 
         None while nothing is known: before the model is asked, while no trial is feasible, or with several aims.
         """
-        if len(history.complete) < self.start or not history.feasible or len(history.goal.aims) > 1:
+        if len(history.complete) < self._start(space) or not history.feasible or len(history.goal.aims) > 1:
             return None
         gains: list[float] = []
 
@@ -165,6 +172,11 @@ class Bayes:
         fitted: Belief = regressor.belief
         return fitted
 
+    def _start(self, space: Space) -> int:
+        if self.start is not None:
+            return self.start
+        return _START_KEPT if space.kept else _START
+
     def _in_turn(self, model: Model, history: History, rng: np.random.Generator) -> Iterator[Array]:
         """Places, shape (d,), the one to try first coming first: by their worth, and every other time otherwise.
 
@@ -181,7 +193,7 @@ class Bayes:
             return chain(self._by_worth(model, history.goal, rng, near_best=True), by_worth)
         if aims > 2 and (begun % 2 or begun < _SURVEYED) and self.reference is None:
             criterion = model.weighted_criterion(rng.dirichlet(np.ones(aims)))
-            return best_first(model, criterion, *everywhere(model, rng))
+            return self._ranked(model, criterion, *everywhere(model, rng), rng)
         return by_worth
 
     def _by_worth(
@@ -202,7 +214,19 @@ class Bayes:
         if wanted == _THOMPSON or (model.limits and wanted == "expected improvement"):
             wanted = "log expected improvement"  # which can be added to the logarithms of probabilities
         criterion = model.criterion(acquisitions[wanted], self._signed_reference(goal))
-        yield from best_first(model, criterion, places, region)
+        if len(model.aims) == 1 and wanted != "log expected improvement":
+            yield from best_first(model, criterion, places, region)
+        else:
+            yield from self._ranked(model, criterion, places, region, rng)
+
+    def _ranked(
+        self, model: Model, criterion: Criterion, places: Array, region: Region, rng: np.random.Generator
+    ) -> Iterator[Array]:
+        """The best places first by a criterion that is a logarithm: by what they are worth for what they cost."""
+        reuse = Reuse.of(model.encoding.space, model.seen)
+        if reuse is not None:
+            places = model.encoding.settle(reuse.moved(places, rng))
+        return best_first(model, criterion, places, region, reuse)
 
     def _signed_reference(self, goal: Goal) -> Array | None:
         if self.reference is None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tunekit.search.surrogate.criterion import Criterion
 from tunekit.search.surrogate.model import Model
 from tunekit.search.surrogate.region import Region
+from tunekit.search.surrogate.reuse import Reuse
 
 Array = NDArray[np.float64]
 
@@ -21,11 +22,21 @@ _LOOKED_AT, _ASCENTS, _APART = 200, 2, 0.1
 _SWEPT = 64
 
 
-def best_first(model: Model, criterion: Criterion, places: Array, region: Region) -> Iterator[Array]:
-    """The tops of a region that are reached from the best of some places, then the places; each of shape (d,)."""
+def best_first(
+    model: Model, criterion: Criterion, places: Array, region: Region, reuse: Reuse | None = None
+) -> Iterator[Array]:
+    """The tops of a region that are reached from the best of some places, then the places; each of shape (d,).
+
+    With ``reuse`` the best are those that are worth most for what they cost; the criterion is a logarithm then.
+    """
     values = criterion.values(model.features(places))
+    if reuse is not None:
+        values = values + reuse.worth(places)
     ranked = places[np.argsort(-values, kind="stable")]
-    tops = [climb(model, criterion, start, region) for start in apart(ranked)]
+    tops = []
+    for start in apart(ranked):
+        place, value = climb(model, criterion, start, region if reuse is None else reuse.around(start, region))
+        tops.append((place, value if reuse is None else value + float(reuse.worth(place[None])[0])))
     yield from (place for place, _ in sorted(tops, key=lambda top: -top[1]))
     yield from ranked
 
