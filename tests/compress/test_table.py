@@ -9,6 +9,7 @@ from torch import nn
 
 from tests.compress.nets import tiny
 from tunekit.compress import sentences, table
+from tunekit.compress.choice import best_of
 from tunekit.compress.compression import Compression
 from tunekit.compress.fine_tune import FineTune
 from tunekit.compress.html_table import as_html
@@ -16,6 +17,7 @@ from tunekit.compress.pruning import criteria
 from tunekit.compress.pruning.prune import Prune
 from tunekit.compress.quantization.quantize import Quantize
 from tunekit.core.events import TrialMeasured
+from tunekit.core.trial import Trial
 
 TIME = re.compile(r'<span class="tunekit-time">(?s:.*?)</span>')
 
@@ -110,3 +112,16 @@ def test_before_anything_has_run() -> None:
     assert "nothing has run yet" in repr(lab)
     assert "No rows yet" in lab.bundle()["text/html"]
     assert lab.status().words == "Nothing has run yet."
+
+
+def test_of_files_of_one_size_what_training_improved_is_the_best() -> None:
+    """The numbers of a trained net take a few more bytes in the bundle than those of the original, or a few less."""
+
+    def row(number: int, bundle: float, accuracy: float) -> Trial:
+        metrics = {"size": 900.0, "bundle": bundle, "accuracy": accuracy, "accuracy_low": accuracy - 0.02}
+        return Trial(number, {}, state="complete", metrics=metrics)
+
+    original, trained, shared = row(0, 700.0, 0.95), row(1, 707.0, 0.97), row(2, 100.0, 0.94)
+    assert best_of([original, trained], "accuracy") is trained
+    assert best_of([original, trained, shared], "accuracy") is shared
+    assert best_of([original, row(1, 690.0, 0.94)], "accuracy") is original

@@ -9,9 +9,12 @@ if TYPE_CHECKING:
     from tunekit.core.trial import Trial
 
 RULE = (
-    "Best: the smallest ONNX file, of equal ones the smallest bundle, whose score is not below the original's 95 % "
-    "interval; the original if there is none."
+    "Best: the smallest ONNX file, of equal ones the smallest bundle, of about equal ones that which scores best, "
+    "among those whose score is not below the original's 95 % interval."
 )
+
+# Bundles that are larger than the smallest one by less than this share are about equal: training alone makes that much.
+_ABOUT = 0.05
 
 
 def best_of(trials: Iterable[Trial], metric: str) -> Trial | None:
@@ -27,8 +30,8 @@ def best_of(trials: Iterable[Trial], metric: str) -> Trial | None:
     Returns
     -------
     Trial | None
-        Of files of equal size the one with the smallest bundle, of equal ones that which scores best, and of those the
-        first; None while there is no original.
+        Of files of equal size the one with the smallest bundle; of bundles that are at most 5 % larger than that one,
+        the best score, and of equal ones the first; None while there is no original.
 
     Examples
     --------
@@ -44,9 +47,8 @@ def best_of(trials: Iterable[Trial], metric: str) -> Trial | None:
         return None
     floor = complete[0].metrics[f"{metric}_low"]
     good = [trial for trial in complete if trial.metrics[metric] >= floor]
-    return min(good, key=lambda trial: _rank(trial, metric))
-
-
-def _rank(trial: Trial, metric: str) -> tuple[float, float, float, int]:
-    figures = trial.metrics
-    return figures["size"], figures.get("bundle", 0.0), -figures[metric], trial.number
+    size = min(trial.metrics["size"] for trial in good)
+    small = [trial for trial in good if trial.metrics["size"] == size]
+    bundle = min(trial.metrics.get("bundle", 0.0) for trial in small)
+    near = [trial for trial in small if trial.metrics.get("bundle", 0.0) <= (1 + _ABOUT) * bundle]
+    return max(near, key=lambda trial: (trial.metrics[metric], -trial.number))
