@@ -105,6 +105,18 @@ def test_features_of_another_width_are_mapped() -> None:
     assert float(missed.detach()) < first
 
 
+def test_a_teacher_is_asked_once_about_each_example() -> None:
+    asked: list[int] = []
+    layer = nn.Linear(4, 3)
+    layer.register_forward_hook(lambda layer, args, output: asked.append(len(args[0])))
+    teacher, x = Teacher([layer]), torch.randn(6, 4, generator=torch.Generator().manual_seed(0))
+    first = teacher(x)
+    assert torch.equal(teacher(x.flip(0)), first.flip(0))
+    assert asked == [6]
+    teacher(torch.cat([x[:5], x[5:] + 1]))  # one of them is new, as where images are shifted at random
+    assert asked == [6, 6]
+
+
 def test_a_recipe_that_was_read_asks_for_its_teacher() -> None:
     teacher = build("mlp")
     (read,) = recipes.from_json(recipes.to_json([Distill(epochs=1, teacher=teacher)]))

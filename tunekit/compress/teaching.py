@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from tunekit.compress.inputs import call
+from tunekit.compress.inputs import call, named
 from tunekit.compress.network import device_of
 from tunekit.compress.training import adam
 
@@ -15,9 +16,14 @@ if TYPE_CHECKING:
 
     from tunekit.compress.inputs import Inputs
 
+# Of all answers together, how many numbers a teacher keeps: 40 MB.
+_KEPT = 10_000_000
+
 
 class Teacher:
     """One network or several, asked without being trained; the probabilities of several are averaged.
+
+    What was answered is kept, up to 40 MB: most often it is larger than its student, and asked the same in each epoch.
 
     Parameters
     ----------
@@ -35,9 +41,22 @@ class Teacher:
 
     def __init__(self, networks: Sequence[Module]) -> None:
         self.networks = [network.eval() for network in networks]
+        self._known: dict[bytes, Tensor] = {}
 
     def __call__(self, x: Inputs) -> Tensor:
         """Answer a batch: outputs before softmax, shape (batch, classes)."""
+        import torch
+
+        examples = _digests(x)
+        if examples and all(example in self._known for example in examples):
+            return torch.stack([self._known[example] for example in examples])
+        answers = self._answered(x)
+        is_one_each = len(answers) == len(examples)
+        if is_one_each and (len(self._known) + len(examples)) * answers[0].numel() <= _KEPT:
+            self._known.update(zip(examples, answers, strict=True))
+        return answers
+
+    def _answered(self, x: Inputs) -> Tensor:
         import torch
 
         with torch.no_grad():
@@ -46,6 +65,18 @@ class Teacher:
                 return alone
             mean = torch.stack([call(network, x).softmax(1) for network in self.networks]).mean(0)
             return mean.clamp(min=1e-12).log()
+
+
+def _digests(x: Inputs) -> list[bytes]:
+    """What each example of a batch is known by: nothing where it lies on a device that is slow to read from."""
+    import torch
+
+    parts = [part.detach() for part in named(x).values()]
+    if any(part.device.type != "cpu" for part in parts):
+        return []
+    kinds = repr([(part.dtype, part.shape[1:]) for part in parts]).encode()
+    rows = [part.contiguous().view(torch.uint8).reshape(len(part), -1).numpy() for part in parts]
+    return [hashlib.blake2b(b"".join([kinds, *each]), digest_size=16).digest() for each in zip(*rows, strict=True)]
 
 
 class Features:
