@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tunekit.compress.factorise import Factorise
-from tunekit.compress.fitting import Cut, Finder, Fitted, left, worst
+from tunekit.compress.fitting import Cut, Finder, Fitted, left, worst, worth_training
 from tunekit.compress.layers import weights_by_layer
 from tunekit.compress.pruning.prune import Prune
 from tunekit.compress.sensitivity import Sensitivity, sensitivity_of
@@ -76,7 +76,7 @@ class Search:
             found = yield from finder.timed(found)  # side by side: those that will not keep it are not worth training
         kept = wanted if _within(wanted, found) else self.limits
         others = [one.shape for one in found if not kept.costs_hold(one.shape.figures)]
-        return _unlike([one.shape for one in _within(kept, found)]), others
+        return _unlike([one.shape for one in worth_training(_within(kept, found))]), others
 
     @property
     def _is_late(self) -> bool:

@@ -263,5 +263,14 @@ def worst(shape: Shape, limits: Limits) -> float:
     return max(limits.ratios(shape.figures).values())
 
 
+def worth_training(found: Sequence[Fitted]) -> list[Fitted]:
+    """Leave out what has less than half of the parameters and of the operations of another one, which costs no more."""
+
+    def is_dwarf(one: Cut) -> bool:
+        return any(2 * one.parameters < other.cut.parameters and 2 * one.macs < other.cut.macs for other in found)
+
+    return [one for one in found if not is_dwarf(one.cut)]
+
+
 def _said(steps: Sequence[Step]) -> str:
     return text.listed(steps) if steps else "the original"

@@ -286,7 +286,10 @@ class Seeker:
         network = self._shop.made[row].stage.network
         if shape is not None and shape.is_packed and self._limits.hold(self._history[row].metrics):
             return []
-        modes = ["auto", *([shape.form] if shape is not None and shape.form != "float" else []), "static", "weights"]
+        known = [] if shape is None or shape.form == "float" else [shape.form]
+        # the form that was timed comes first where time counts; else the one that is the fastest
+        first = [*known, "auto"] if "latency" in self._limits.most else ["auto", *known]
+        modes = [*first, "static", "weights"]
         made: list[int] = []
         for mode in dict.fromkeys(modes):
             step = Quantize(mode)  # type: ignore[arg-type]
@@ -299,7 +302,8 @@ class Seeker:
                 continue
             made.append(number)
             yield from self._timed([0, number])
-            is_lost = not self._limits.score_holds(self._history[row].metrics)  # in no form it will be better
+            # where both miss the score, another form will not be so much better
+            is_lost = not any(self._limits.score_holds(self._history[one].metrics) for one in (row, number))
             if self._limits.hold(self._history[number].metrics) or shape is None or is_lost:
                 break
         return made

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from tunekit.compress import inputs
 
@@ -44,10 +45,9 @@ def recalibrate(network: Module, batches: Iterable[tuple[Inputs, Tensor]], examp
     2.0
     """
     import torch
-    from torch.nn.modules.batchnorm import _BatchNorm
 
     network.eval()
-    norms = [module for module in network.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]
+    norms = _norms(network)
     if not norms:
         return False
     momenta = [norm.momentum for norm in norms]
@@ -55,9 +55,8 @@ def recalibrate(network: Module, batches: Iterable[tuple[Inputs, Tensor]], examp
         for norm in norms:
             norm.reset_running_stats()
             norm.momentum = None  # PyTorch's way to ask for the plain average
-            norm.train()
         left = examples
-        with torch.no_grad():
+        with torch.no_grad(), batch_statistics(network):
             for x, _ in batches:
                 if inputs.count(x) > 1:  # of a single example there is no variance
                     inputs.call(network, x)
@@ -67,5 +66,33 @@ def recalibrate(network: Module, batches: Iterable[tuple[Inputs, Tensor]], examp
     finally:
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
-            norm.eval()
     return True
+
+
+@contextmanager
+def batch_statistics(network: Module) -> Iterator[None]:
+    """Let all BatchNorm layers use the statistics of each batch until the block ends; all else is in evaluation mode.
+
+    Examples
+    --------
+    >>> import torch
+    >>> norm = torch.nn.BatchNorm1d(1).eval()
+    >>> with batch_statistics(norm):
+    ...     norm(torch.tensor([[1.0], [3.0]])).round().flatten().tolist()
+    [-1.0, 1.0]
+    """
+    network.eval()
+    norms = _norms(network)
+    for norm in norms:
+        norm.train()
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.eval()
+
+
+def _norms(network: Module) -> list[Any]:
+    from torch.nn.modules.batchnorm import _BatchNorm
+
+    return [module for module in network.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 # Each cell of the table is timed this long, all of them together no longer than that.
 _SECONDS_A_CELL = 0.15
-_SECONDS_IN_ALL = 8.0
+_SECONDS_IN_ALL = 5.0
 
 
 @dataclass(frozen=True, slots=True)

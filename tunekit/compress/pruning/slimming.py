@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from tunekit.compress.pruning.blocks import leave_out
 from tunekit.compress.pruning.channels import Removal, cost, remove
 from tunekit.compress.pruning.evidence import Evidence
 from tunekit.compress.pruning.schedule import SCHEDULES
-from tunekit.compress.statistics import recalibrate
+from tunekit.compress.statistics import batch_statistics, recalibrate
 from tunekit.compress.tuning import tune
 from tunekit.core.events import Event, Progressed
 
@@ -116,18 +117,18 @@ def _settle(network: Module, context: Context) -> None:
 
 
 def _loss(network: Module, context: Context) -> float:
-    """The mean loss on some training examples, with BatchNorm's statistics measured for this network."""
+    """The mean loss on some training examples, with BatchNorm's statistics of each batch: the old ones do not fit."""
     import torch
 
-    recalibrate(network, context.task.batches(torch.Generator().manual_seed(context.seed)), _JUDGED_ON)
-    losses, left = [], _JUDGED_ON
-    device = device_of(network)
-    with torch.no_grad():
-        for x, y in context.task.batches(torch.Generator().manual_seed(context.seed)):
+    losses: list[float] = []
+    left, device = _JUDGED_ON, device_of(network)
+    for x, y in context.task.batches(torch.Generator().manual_seed(context.seed)):
+        # of a single example there is no variance
+        with torch.no_grad(), batch_statistics(network) if len(y) > 1 else nullcontext():
             losses.append(float(context.task.loss(call(network, x), y.to(device))))
-            left -= len(y)
-            if left <= 0:
-                break
+        left -= len(y)
+        if left <= 0:
+            break
     return sum(losses) / len(losses)
 
 
