@@ -14,6 +14,7 @@ from tunekit.insight.random_band import random_band
 from tunekit.insight.surrogate import surrogate
 from tunekit.search.parameters import Choice, Float
 from tunekit.search.space import Space
+from tunekit.search.study import Study
 
 SQUARE = Space(x=Float(0.0, 1.0), y=Float(0.0, 1.0))
 
@@ -26,6 +27,25 @@ def test_shares_of_a_known_function_lie_in_their_intervals() -> None:
     assert found["x"].total.value == pytest.approx(0.2, abs=0.03)
     assert found.words.startswith("y matters most: ")
     assert found.pairs[0].share.value < 0.02
+
+
+@pytest.mark.parametrize("maximize", [True, False])
+def test_a_search_that_has_converged_says_the_same_of_the_whole_space(maximize: bool) -> None:
+    """Most of its trials are close to the best: that makes what is far from it no less known."""
+    sign = 1 if maximize else -1
+
+    def bowl(x: float, y: float) -> float:
+        return -sign * ((x - 0.3) ** 2 + 2 * (y - 0.7) ** 2)
+
+    aim = {"maximize" if maximize else "minimize": "score"}
+    study = Study(bowl, SQUARE, sampler="bayes", seed=0, **aim)
+    study.run(40)
+    found = study.importance()
+    assert found["y"].total.value == pytest.approx(0.8, abs=0.04)
+    assert found["x"].total.value == pytest.approx(0.2, abs=0.04)
+    assert found.pairs[0].share.value < 0.05
+    along = effect(study.history, SQUARE, "x")
+    assert along.mean == pytest.approx([bowl(x, 0.7) - sign * 2 * 0.37 / 3 for x in along.values], abs=0.04)
 
 
 def test_what_is_not_known_is_said() -> None:

@@ -88,7 +88,7 @@ def effect(history: History, space: Space, name: str, metric: str | None = None)
     >>> effect(study.history, study.space, "x").mean[[0, -1]].round(1).tolist()
     [0.5, 3.5]
     """
-    learned = surrogate(history, space, metric)
+    learned = surrogate(history, space, metric, overall=True)
     places = _along(learned.encoding, _place(space, name))
     draws = Draws.of(learned)
     others = _where_it_counts(learned.encoding, _place(space, name))
@@ -123,7 +123,7 @@ def slice_at(
     ValueError
         As `effect`; if these are no settings of the space, or the parameter does not count in them.
     """
-    learned = surrogate(history, space, metric)
+    learned = surrogate(history, space, metric, overall=True)
     dimension = _place(space, name)
     here = space.to_unit(params)
     if not space.is_active(name, params):

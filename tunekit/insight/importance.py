@@ -150,7 +150,7 @@ def importance(history: History, space: Space, metric: str | None = None) -> Imp
     >>> importance(study.history, study.space)["x"].total.value.__round__(1)
     0.9
     """
-    learned = surrogate(history, space, metric)
+    learned = surrogate(history, space, metric, overall=True)
     for known, found in _kept:
         if known is learned:
             return found

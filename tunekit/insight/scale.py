@@ -11,6 +11,11 @@ from tunekit.search.surrogate.warping import Warp
 
 Array = NDArray[np.float64]
 
+# How much farther from the best the typical value must be than the median of the trials.
+_FAR = 2.0
+# How many settings are drawn.
+_DRAWN = 512
+
 
 @dataclass(frozen=True, slots=True)
 class Scale:
@@ -37,10 +42,19 @@ class Scale:
     worst: float
 
     @classmethod
-    def fit(cls, values: Array, *, maximize: bool) -> Scale:
-        """The scale for values of shape (n,) in the metric's own unit."""
+    def fit(cls, values: Array, *, maximize: bool, places: Array | None = None) -> Scale:
+        """The scale for values of shape (n,) in the metric's own unit, and their places, shape (n, d).
+
+        A search that has converged has half of its trials at the top: to the search all others are bad, and drawn in.
+        Where settings drawn at random would be far from such a middle, the scale is one for those.
+        """
         sign = 1.0 if maximize else -1.0
-        warp = Warp.fit(sign * values)
+        signed = sign * values
+        warp = Warp.fit(signed)
+        if places is not None:
+            typical = _drawn_at_random(signed, places)
+            if signed.max() - np.median(typical) > _FAR * (signed.max() - np.median(signed)):
+                warp = Warp.fit(signed, typical)
         return cls(warp, sign, float(warp.apply(sign * values).min()))
 
     @property
@@ -63,3 +77,11 @@ class Scale:
             # down the tail a little doubt would mean astronomical values
             return self.sign * self.warp.undo(np.maximum(scaled, self.worst))
         return self.sign * ((scaled * self.warp.deviation + self.warp.mean) * self.warp.spread + self.warp.middle)
+
+
+def _drawn_at_random(values: Array, places: Array) -> Array:
+    """About what settings drawn at random would come to, shape (512,): each as the trial that is nearest to it."""
+    from scipy.spatial import cKDTree
+
+    drawn = np.random.default_rng(0).random((_DRAWN, places.shape[1]))
+    return np.asarray(values[cKDTree(places).query(drawn)[1]])

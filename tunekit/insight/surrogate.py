@@ -148,7 +148,7 @@ def _quantile(means: Array, deviations: Array, level: float) -> Array:
     return np.asarray((low + high) / 2)
 
 
-def surrogate(history: History, space: Space, metric: str | None = None) -> Surrogate:
+def surrogate(history: History, space: Space, metric: str | None = None, *, overall: bool = False) -> Surrogate:
     """Learn a metric from the trials of a history.
 
     Complete trials count, and halted ones with what they are expected to have come to; failed ones have no value. The
@@ -160,6 +160,9 @@ def surrogate(history: History, space: Space, metric: str | None = None) -> Surr
         The trials, and where their settings come from.
     metric
         One of the metrics of the trials; None: the first aim.
+    overall
+        Whether the whole space counts, also where most trials are close to the best; False: what is good counts, as to
+        the search.
 
     Raises
     ------
@@ -186,10 +189,10 @@ def surrogate(history: History, space: Space, metric: str | None = None) -> Surr
             f"a surrogate of {seen.metric!r} needs at least {LEAST} complete trials: there are {seen.complete} among "
             f"{len(history)}; run more trials"
         )
+    scale = Scale.fit(seen.values, maximize=seen.maximize, places=seen.places if overall else None)
     for known in _kept:
-        if known.space is space and _is_of(known, seen.metric, seen.maximize, seen.places, seen.values):
+        if known.space is space and known.scale == scale and _is_of(known, seen.metric, seen.places, seen.values):
             return known
-    scale = Scale.fit(seen.values, maximize=seen.maximize)
     encoding = Encoding(space)
     places = encoding.settle(seen.places)
     features, targets = encoding.features(places), scale.apply(seen.values)
@@ -221,13 +224,8 @@ _MOST_KEPT = 4
 _kept: list[Surrogate] = []
 
 
-def _is_of(known: Surrogate, metric: str, maximize: bool, places: Array, values: Array) -> bool:
-    return (
-        known.metric == metric
-        and known.maximize == maximize
-        and np.array_equal(known.places, places)
-        and np.array_equal(known.values, values)
-    )
+def _is_of(known: Surrogate, metric: str, places: Array, values: Array) -> bool:
+    return known.metric == metric and np.array_equal(known.places, places) and np.array_equal(known.values, values)
 
 
 def _even(count: int, most: int) -> NDArray[np.int64]:

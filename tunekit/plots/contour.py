@@ -115,7 +115,7 @@ def contour_data(
 
 
 def _computed(history: History, space: Space, seen: Observed, axes: tuple[int, int], best: int) -> ContourData:
-    learned = surrogate(history, space, seen.metric)
+    learned = surrogate(history, space, seen.metric, overall=True)
     columns, rows = (_grid(learned.encoding.counts[axis]) for axis in axes)
     places = np.repeat(seen.places[best][None], len(columns) * len(rows), axis=0)
     places[:, axes[0]], places[:, axes[1]] = np.tile(columns, len(rows)), np.repeat(rows, len(columns))

@@ -19,4 +19,4 @@ class SettingsTab(PicturesTab):
     def prepare(self) -> None:
         """Learn from the trials; with too few of them the picture says so itself."""
         with suppress(ValueError):
-            surrogate(self.job.history, self.job.space)
+            surrogate(self.job.history, self.job.space, overall=True)

@@ -44,9 +44,9 @@ class Warp:
     deviation: float
 
     @classmethod
-    def fit(cls, values: Array) -> Warp:
-        """The scale for values of shape (n,), more is better."""
-        middle = float(np.median(values))
+    def fit(cls, values: Array, typical: Array | None = None) -> Warp:
+        """The scale for values of shape (n,), more is better; its middle is that of other, typical ones, if given."""
+        middle = float(np.median(values if typical is None else typical))
         # where most scores equal the best, the distance to the others stands for it
         spread = (float(np.max(values)) - middle) or float(np.std(values)) or 1.0
         drawn = _draw_in((values - middle) / spread)
