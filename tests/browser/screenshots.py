@@ -36,7 +36,7 @@ def _settle(page: LabPage, explorer: Locator, tab: str) -> None:
     turn_to(explorer, tab)
     match tab:
         case "What if":
-            explorer.get_by_text("the expected improvement").wait_for(timeout=120_000)
+            explorer.get_by_text("the chance of that").wait_for(timeout=120_000)
         case "Trials":
             explorer.get_by_role("searchbox").fill("failed")
             explorer.get_by_role("button", name="trial", exact=False).first.wait_for()
