@@ -37,8 +37,8 @@ def test_a_search_that_has_converged_says_the_same_of_the_whole_space(maximize: 
     def bowl(x: float, y: float) -> float:
         return -sign * ((x - 0.3) ** 2 + 2 * (y - 0.7) ** 2)
 
-    aim = {"maximize" if maximize else "minimize": "score"}
-    study = Study(bowl, SQUARE, sampler="bayes", seed=0, **aim)
+    maximized, minimized = ("score", None) if maximize else (None, "score")
+    study = Study(bowl, SQUARE, sampler="bayes", seed=0, maximize=maximized, minimize=minimized)
     study.run(40)
     found = study.importance()
     assert found["y"].total.value == pytest.approx(0.8, abs=0.04)
