@@ -50,7 +50,8 @@ def test_an_order_of_memory_that_somebody_chose_stays() -> None:
     model = Seen("flatten").to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     lab = tk.Compression(model, tk.Task(DATA, DATA, loss=nn.functional.cross_entropy), seed=0)
     lab.run([tk.FineTune(1)])
-    assert model.second.weight.is_contiguous(memory_format=torch.channels_last)
+    trained: Seen = lab[1].model()  # type: ignore[assignment]
+    assert trained.second.weight.is_contiguous(memory_format=torch.channels_last)
     assert set(LAST) == {True}
 
 

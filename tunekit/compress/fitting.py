@@ -264,7 +264,7 @@ def worst(shape: Shape, limits: Limits) -> float:
 
 
 def worth_training(found: Sequence[Fitted]) -> list[Fitted]:
-    """Leave out what has less than half of the parameters and of the operations of another one, which costs no more."""
+    """Of nets that all keep the limits, leave out those with less than half of another's parameters and operations."""
 
     def is_dwarf(one: Cut) -> bool:
         return any(2 * one.parameters < other.cut.parameters and 2 * one.macs < other.cut.macs for other in found)

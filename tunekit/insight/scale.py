@@ -55,7 +55,7 @@ class Scale:
             typical = _drawn_at_random(signed, places)
             if signed.max() - np.median(typical) > _FAR * (signed.max() - np.median(signed)):
                 warp = Warp.fit(signed, typical)
-        return cls(warp, sign, float(warp.apply(sign * values).min()))
+        return cls(warp, sign, float(warp.apply(signed).min()))
 
     @property
     def has_tail(self) -> bool:

@@ -16,7 +16,7 @@ Array = NDArray[np.float64]
 # Of the places that are looked at, those that are moved to where an earlier trial has been.
 _MOVED = 0.5
 # How much the cost counts against the worth, both as logarithms. Measured on nets that are trained and compressed: with
-# 2 the front is ahead of that with 1 as long as few are trained, and as far later on.
+# 2 the front has grown more than with 1 as long as few are trained, and a little less in the end.
 _COST_COUNTS = 2.0
 # Closer than this, two places stand for the same settings.
 _SAME = 1e-9
