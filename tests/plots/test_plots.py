@@ -174,6 +174,10 @@ def test_the_front_shows_what_nets_were_before_they_were_compressed() -> None:
     assert data.front == ((2e3, 0.90), (8e3, 0.95))
     axes = plot("front", study).axes[0]
     assert axes.get_xscale() == "log"
+    # few, and written out: between the powers of ten matplotlib's own lie on each other, black on a dark page
+    marks = [words.get_text() for words in axes.get_xticklabels(which="both")]
+    assert 2 <= len(marks) <= 5
+    assert all(float(mark) > 0 for mark in marks)
     legend = axes.get_legend()
     assert legend is not None
     assert [words.get_text() for words in legend.get_texts()] == ["before compression"]

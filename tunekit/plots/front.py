@@ -13,7 +13,9 @@ from tunekit.core.history import History
 from tunekit.core.job import Job
 from tunekit.core.trial import Trial
 from tunekit.plots import plots
+from tunekit.plots.scales import scale
 from tunekit.plots.theme import ACCENT, QUIET, hide, label, new_figure, room
+from tunekit.search.parameters import Float
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -127,8 +129,11 @@ def draw_front(axes: Axes, data: FrontData) -> None:
     values = [across for across, _ in everything]
     if data.originals and min(values) > 0:  # they are several times larger
         axes.set_xscale("log")
-        low, high = room([math.log10(value) for value in values])
-        axes.set_xlim(10**low, 10**high)
+        low, high = (10**bound for bound in room([math.log10(value) for value in values]))
+        axes.set_xlim(low, high)
+        marks = scale(data.across, Float(low, high, log=True)).ticks
+        axes.set_xticks([low * (high / low) ** at for at, _ in marks], [written for _, written in marks])
+        axes.minorticks_off()
     else:
         axes.set_xlim(*room(values))
     axes.set_ylim(*room([up for _, up in everything]))
