@@ -160,7 +160,9 @@ def _draw_budget(axes: Axes, data: TradeOffData) -> None:
     words: dict[str, Any] = {"fontsize": 7, "color": QUIET, "textcoords": "offset points"}
     if data.floor is not None:
         axes.plot(axes.get_xlim(), [data.floor, data.floor], **look)
-        axes.annotate(f"at least {text.number(data.floor)}", (0, data.floor), (3, -3), va="top", **words)
+        # in the middle: the small nets stand on the left with their names, the original on the right
+        place = {"xycoords": axes.get_yaxis_transform(), "ha": "center", "va": "top"}
+        axes.annotate(f"at least {text.number(data.floor)}", (0.5, data.floor), (0, -3), **place, **words)
     if data.most_bytes is not None:
         across = data.most_bytes / 1000
         axes.plot([across, across], axes.get_ylim(), **look)
