@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tunekit.compress.distill import Distill
 from tunekit.compress.finding import Search
-from tunekit.compress.fine_tune import FineTune
 from tunekit.compress.limits import limits_of
 from tunekit.compress.packing import Packing
 from tunekit.compress.quantization.quantize import Quantize
 from tunekit.compress.randomness import own_stream
 from tunekit.compress.sharing import Share
+from tunekit.compress.ways import FASTER, RATE, SLOWER, Entrant, Way
 from tunekit.compress.workshop import Made
 from tunekit.core.events import Event
 from tunekit.core.job import StopRequested
@@ -32,21 +30,17 @@ if TYPE_CHECKING:
     from tunekit.core.history import History
 
 # Epochs of the rounds: all shapes, those that may be the best, and to the end.
-_SHORT, _MIDDLE, _LONG = 4, 4, 20
-# Of Adam, beside the default: a net that has lost most of itself has far to go.
-_FAST = 3e-3
+_SHORT, _MIDDLE, _LONG = 4, 4, 16
 # How many may be the best, and are trained to the end one after the other before the budget is given up.
 _FINALISTS = 2
+# In how many ways the best shape is trained to the end.
+_WAYS = 2
 # Bits of shared values that are tried without any training, the least loss first.
 _BITS_ALONE = (6, 5, 4, 3)
 # Of the time that is left, what one training may take: the rest is for what comes after it.
 _SHARE_OF_TIME = 0.5
 # What the bar of a search counts: quantizing, measuring shapes, four rounds of training, the control.
 _PHASES = 8
-
-
-# Makes the step that trains for so many epochs.
-Way = Callable[[int], "Step"]
 
 
 @dataclass(slots=True)
@@ -154,53 +148,71 @@ class Seeker:
         found.fitting, found.others = tuple(fitting), tuple(others)
         found.ran_out = self._clock() > self._deadline
         self._phase = 3
-        entrants: list[tuple[int, Shape]] = []
+        entrants: list[Entrant] = []
         for shape in fitting:
             if self._clock() > self._deadline:
                 found.ran_out = True
                 break
-            row = yield from self._chain(0, shape.trained(_SHORT))
+            row = yield from self._chain(0, shape.trained(_SHORT, self._usual.learning_rate))
             if row is not None:
-                entrants.append((row, shape))
-        way, finalists = yield from self._ranked(self._finalists(self._best(entrants)))
+                entrants.append(Entrant(row, shape, self._usual))
+        finalists = yield from self._ranked(self._finalists(self._best(entrants)))
         self._phase = 6
-        for place, (row, shape) in enumerate(finalists):
-            done = yield from self._further(row, shape, way, _LONG)
-            made = yield from self._quantized(done, shape)
+        for place, ways in enumerate(finalists):
+            # a few epochs said little about many: the best ways go on to the end
+            done = (yield from self._all_further(ways, _LONG))[0]
+            made = yield from self._quantized(done.row, done.shape)
             if found.ran_out:
                 return
-            if place == 0 or self._is_kept(done, *made):
+            if place == 0 or self._is_kept(done.row, *made):
                 # where little is left of a net, its own weights may be no better a start than random ones
                 self._phase = 7
-                made += yield from self._from_scratch(done, shape)
-            if self._is_kept(done, *made):
+                made += yield from self._from_scratch(done)
+            if self._is_kept(done.row, *made):
                 return
 
     def _is_kept(self, *rows: int) -> bool:
         return any(self._limits.hold(self._history[row].metrics) for row in rows)
 
-    def _ranked(
-        self, finalists: list[tuple[int, Shape]]
-    ) -> Generator[Event, None, tuple[Way, list[tuple[int, Shape]]]]:
-        """Train them on to see which shape is best, and that one in each way; return the best way, and the rows."""
-        ways, begun = self._ways(), finalists
+    def _ranked(self, finalists: list[Entrant]) -> Generator[Event, None, list[list[Entrant]]]:
+        """Train them on to see which shape is best, and that one in each way; return all, each in its best ways."""
+        begun = finalists
         self._phase = 4
         if len(finalists) > 1:
-            longer = []
-            for row, shape in finalists:
-                longer.append(((yield from self._further(row, shape, ways[0], _MIDDLE)), shape))
-            finalists = self._best(longer)
-        if not finalists or len(ways) == 1 or finalists[0][1].is_packed:
-            return ways[0], finalists
+            finalists = yield from self._all_further(finalists, _MIDDLE)
+        if not finalists or self._shop.task.fit is not None or finalists[0].shape.is_packed:
+            return [[one] for one in finalists]
         self._phase = 5
-        shape = finalists[0][1]
-        start = next(row for row, one in begun if one is shape)
-        tried: list[tuple[int, Way]] = []
-        for way in ways:
-            row = yield from self._further(start, shape, way, _MIDDLE)
-            tried.append((row, way))
-        row, best = max(tried, key=lambda pair: self._merit(pair[0]))
-        return best, [(row, shape), *finalists[1:]]
+        first, *others = finalists
+        tried = self._best((yield from self._tried(next(one for one in begun if one.shape is first.shape))))
+        if not tried:
+            return [[one] for one in finalists]
+        return [tried[:_WAYS], *([replace(one, way=tried[0].way)] for one in others)]
+
+    def _tried(self, start: Entrant) -> Generator[Event, None, list[Entrant]]:
+        """Train a row in one way after the other: at several rates, then at the best of them with a teacher."""
+        tried: list[Entrant] = []
+
+        def attempt(way: Way) -> Generator[Event, None, None]:
+            one = yield from self._further(replace(start, way=way), _MIDDLE)
+            if one.row != start.row:
+                tried.append(one)
+
+        def rate() -> float:
+            return self._best(tried)[0].way.learning_rate if tried else RATE
+
+        yield from attempt(Way(RATE))
+        yield from attempt(Way(FASTER))
+        if rate() != FASTER:
+            yield from attempt(Way(SLOWER))
+        if self._shop.is_classification:
+            yield from attempt(Way(rate(), is_taught=True))
+        return tried
+
+    @property
+    def _usual(self) -> Way:
+        """How nets are trained before anything is known; the task's own loop has a rate of its own."""
+        return Way(RATE if self._shop.task.fit is None else SLOWER)
 
     def _shapes(self) -> Generator[Event, None, tuple[list[Shape], list[Shape]]]:
         """Those that cost little enough, and those that come near."""
@@ -257,29 +269,28 @@ class Seeker:
         self.findings.tried += (number,)
         return None if made is None else number
 
-    def _further(self, row: int, shape: Shape, way: Way, epochs: int) -> Generator[Event, None, int]:
-        """Train a row on, as long as the time allows; return the row that came of it, the same where none did.
+    def _all_further(self, entrants: Sequence[Entrant], epochs: int) -> Generator[Event, None, list[Entrant]]:
+        """Train each on, and return them by their scores, the best first."""
+        ends: list[Entrant] = []
+        for one in entrants:
+            end = yield from self._further(one, epochs)
+            ends.append(end)
+        return self._best(ends)
+
+    def _further(self, one: Entrant, epochs: int) -> Generator[Event, None, Entrant]:
+        """Train on, as long as the time allows; return it with the row that came of that, the same where none did.
 
         Zeros and shared values are found anew in more epochs: what they are decides more than what is trained later.
         """
-        affordable = self._affordable(row, epochs)
+        affordable = self._affordable(one.row, epochs)
         if not affordable:
             self.findings.ran_out = True
-            return row
-        if shape.is_packed:
-            following = yield from self._chain(0, shape.trained(affordable))
+            return one
+        if one.shape.is_packed:
+            following = yield from self._chain(0, one.shape.trained(affordable, one.way.learning_rate))
         else:
-            following = yield from self._chain(row, [way(affordable)])
-        return row if following is None else following
-
-    def _ways(self) -> list[Way]:
-        """How a net can be trained on: which way is best, no rule says."""
-        if self._shop.task.fit is not None:
-            return [FineTune]
-        ways: list[Way] = [FineTune, partial(FineTune, learning_rate=_FAST)]
-        if self._shop.is_classification:
-            ways.append(partial(Distill, control=False))
-        return ways
+            following = yield from self._chain(one.row, one.way.steps(affordable))
+        return one if following is None else replace(one, row=following)
 
     def _quantized(self, row: int, shape: Shape | None) -> Generator[Event, None, list[int]]:
         """Quantize a row in the form that is chosen by itself, and in others where that one breaks the budget."""
@@ -308,37 +319,37 @@ class Seeker:
                 break
         return made
 
-    def _from_scratch(self, row: int, shape: Shape) -> Generator[Event, None, list[int]]:
+    def _from_scratch(self, done: Entrant) -> Generator[Event, None, list[int]]:
         """Train the same shape anew for as long, the control; return the rows. Zeros and shared values are no shape."""
         self.findings.control = None  # that of an earlier finalist says nothing about this one
-        if shape.is_packed:
+        if done.shape.is_packed:
             return []
-        epochs = sum(int(getattr(step, "epochs", 0)) for step in self._shop.made[row].recipe)
-        affordable = self._affordable(row, epochs)
+        epochs = sum(int(getattr(step, "epochs", 0)) for step in self._shop.made[done.row].recipe)
+        affordable = self._affordable(done.row, epochs)
         if affordable < epochs:
             self.findings.ran_out = True
             return []
-        fresh = yield from self._chain(row, [FineTune(epochs, fresh=True)])
+        fresh = yield from self._chain(done.row, done.way.from_scratch(epochs))
         if fresh is None:
             return []
-        self.findings.control = (fresh, row)
-        if self._merit(fresh) <= self._merit(row):
+        self.findings.control = (fresh, done.row)
+        if self._merit(fresh) <= self._merit(done.row):
             return [fresh]
-        return [fresh, *(yield from self._quantized(fresh, shape))]
+        return [fresh, *(yield from self._quantized(fresh, done.shape))]
 
     # What decides
 
-    def _best(self, rows: Sequence[tuple[int, Shape]]) -> list[tuple[int, Shape]]:
-        """The rows by their score, the best first; of equal ones the smaller file."""
-        return sorted(rows, key=lambda pair: self._merit(pair[0]), reverse=True)
+    def _best(self, entrants: Sequence[Entrant]) -> list[Entrant]:
+        """By their scores, the best first; of equal ones the smaller file, and the one that has a teacher."""
+        return sorted(entrants, key=lambda one: (*self._merit(one.row), one.way.is_taught), reverse=True)
 
-    def _finalists(self, ranked: Sequence[tuple[int, Shape]]) -> list[tuple[int, Shape]]:
+    def _finalists(self, ranked: Sequence[Entrant]) -> list[Entrant]:
         """The best few: those that may well be as good as the first one, as far as the split can tell."""
         if not ranked:
             return []
         metric = self._shop.task.metric_name
-        first = self._history[ranked[0][0]].metrics[metric]
-        close = [pair for pair in ranked if self._history[pair[0]].metrics[f"{metric}_high"] >= first]
+        first = self._history[ranked[0].row].metrics[metric]
+        close = [one for one in ranked if self._history[one.row].metrics[f"{metric}_high"] >= first]
         return close[:_FINALISTS]
 
     def _merit(self, row: int) -> tuple[float, float]:

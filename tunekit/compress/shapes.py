@@ -41,12 +41,13 @@ class Shape:
         """Whether it shares values, which make the bundle small."""
         return any(isinstance(step, Share) for step in self.steps)
 
-    def trained(self, epochs: int) -> list[Step]:
-        """Its steps, each with about so many epochs of training."""
+    def trained(self, epochs: int, learning_rate: float) -> list[Step]:
+        """Its steps, each with about so many epochs of training at that rate."""
         steps: list[Step] = []
         for step in self.steps:
             if isinstance(step, Prune):
-                steps.append(replace(step, epochs=max(1, int(_EPOCHS[step.granularity] * epochs))))
+                part = max(1, int(_EPOCHS[step.granularity] * epochs))
+                steps.append(replace(step, epochs=part, learning_rate=learning_rate))
             elif isinstance(step, (Factorise, Share)):
-                steps.append(replace(step, epochs=epochs))
+                steps.append(replace(step, epochs=epochs, learning_rate=learning_rate))
         return steps

@@ -161,8 +161,8 @@ def _draw_budget(axes: Axes, data: TradeOffData) -> None:
     if data.floor is not None:
         axes.plot(axes.get_xlim(), [data.floor, data.floor], **look)
         # in the middle: the small nets stand on the left with their names, the original on the right
-        place = {"xycoords": axes.get_yaxis_transform(), "ha": "center", "va": "top"}
-        axes.annotate(f"at least {text.number(data.floor)}", (0.5, data.floor), (0, -3), **place, **words)
+        middle: dict[str, Any] = {"xycoords": axes.get_yaxis_transform(), "ha": "center", "va": "top"}
+        axes.annotate(f"at least {text.number(data.floor)}", (0.5, data.floor), (0, -3), **middle, **words)
     if data.most_bytes is not None:
         across = data.most_bytes / 1000
         axes.plot([across, across], axes.get_ylim(), **look)
