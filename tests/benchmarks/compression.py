@@ -26,30 +26,37 @@ from tunekit.compress.recipe import Step
 from tunekit.core.trial import Trial
 
 SEEDS = 5
+# Of Adam, in all recipes: three times the default of the steps. These nets have lost most of themselves.
+RATE = 3e-3
 
 
 def slim(amount: float, epochs: int, of: str = "parameters") -> Step:
     """Channels."""
-    return tk.Prune(amount, granularity="channels", of=of, epochs=epochs)  # type: ignore[arg-type]
+    return tk.Prune(amount, "channels", of=of, epochs=epochs, learning_rate=RATE)  # type: ignore[arg-type]
 
 
 def shallow(amount: float, epochs: int) -> Step:
     """Blocks, as a share of the MACs."""
-    return tk.Prune(amount, granularity="blocks", of="macs", epochs=epochs)
+    return tk.Prune(amount, "blocks", of="macs", epochs=epochs, learning_rate=RATE)
 
 
 def zeros(epochs: int, *amounts: float) -> list[Step]:
     """Weights, a little more with each step."""
-    return [tk.Prune(amount, epochs=epochs) for amount in amounts]
+    return [tk.Prune(amount, epochs=epochs, learning_rate=RATE) for amount in amounts]
+
+
+def tune(epochs: int) -> Step:
+    """From the targets alone."""
+    return tk.FineTune(epochs, learning_rate=RATE)
 
 
 def learn(epochs: int) -> Step:
     """From the teachers, whom `taught` puts in."""
-    return tk.Distill(epochs, control=False)
+    return tk.Distill(epochs, control=False, learning_rate=RATE)
 
 
 # Whom a net learns from: nets of that kind, so many, with other seeds.
-TEACHERS = {"LeNet-300-100": ("LeNet-5", 2), "residual": ("residual", 3)}
+TEACHERS = {"LeNet-300-100": ("LeNet-5", 2), "LeNet-5": ("residual", 2), "residual": ("residual", 3)}
 
 # For bundles: trunks, of which each of the last three rows in turn is shared at each number of bits.
 TRUNKS: dict[str, list[list[Step]]] = {
@@ -57,8 +64,7 @@ TRUNKS: dict[str, list[list[Step]]] = {
         [slim(0.7, 10), slim(0.84, 12), *zeros(12, 0.8, 0.9), learn(12), *zeros(12, 0.93), learn(12)],
     ],
     "LeNet-5": [
-        [slim(0.8, 8), slim(0.9, 12), *zeros(12, 0.85, 0.92, 0.945, 0.96)],
-        [slim(0.86, 8), *zeros(10, 0.85, 0.93, 0.96, 0.97)],
+        [slim(0.8, 8), slim(0.9, 12), learn(12), *zeros(12, 0.85, 0.92), learn(12), *zeros(12, 0.945), learn(12)],
     ],
     "residual": [[shallow(0.4, 6), slim(0.65, 12), *zeros(12, 0.82, 0.87, 0.91)]],
     "depthwise": [[slim(0.6, 8), *zeros(8, 0.5, 0.7, 0.8)]],
@@ -74,11 +80,11 @@ WANTED = {"LeNet-300-100": 250, "LeNet-5": 450, "residual": 60}
 # For deployed files: recipes in the order of their size; the smallest that holds its point of validation is taken.
 DEPLOYED: dict[str, list[list[Step]]] = {
     "residual": [[shallow(0.75, 12), learn(12), slim(0.92, 12, "macs"), learn(20), tk.Quantize()]],
-    "depthwise": [[slim(amount, 8, "macs"), tk.FineTune(4), tk.Quantize()] for amount in (0.4, 0.6)],
-    "LeNet-5": [[slim(amount, 8, "macs"), tk.FineTune(4), tk.Quantize()] for amount in (0.8, 0.9)],
-    "LeNet-300-100": [[slim(amount, 8), tk.FineTune(4), tk.Quantize("dynamic")] for amount in (0.8, 0.9)],
-    "GRU": [[slim(amount, 10, "macs"), tk.FineTune(6), tk.Quantize()] for amount in (0.3, 0.5)],
-    "encoder": [[slim(amount, 6, "macs"), tk.FineTune(4), tk.Quantize()] for amount in (0.2, 0.35)],
+    "depthwise": [[slim(amount, 8, "macs"), tune(4), tk.Quantize()] for amount in (0.4, 0.6)],
+    "LeNet-5": [[slim(amount, 8, "macs"), tune(4), tk.Quantize()] for amount in (0.8, 0.9)],
+    "LeNet-300-100": [[slim(amount, 8), tune(4), tk.Quantize("dynamic")] for amount in (0.8, 0.9)],
+    "GRU": [[slim(amount, 10, "macs"), tune(6), tk.Quantize()] for amount in (0.3, 0.5)],
+    "encoder": [[slim(amount, 6, "macs"), tune(4), tk.Quantize()] for amount in (0.2, 0.35)],
 }
 
 
@@ -107,7 +113,7 @@ def shared(bits: int, is_taught: bool) -> list[Step]:
     bias_bits = max(2, bits - 1) if bits < 4 else 4
     if is_taught:
         return [tk.Share(bits, bias_bits=bias_bits), learn(8)]
-    return [tk.Share(bits, epochs=8, bias_bits=bias_bits)]
+    return [tk.Share(bits, epochs=8, bias_bits=bias_bits, learning_rate=RATE)]
 
 
 def state_dict_bytes(model: nn.Module) -> int:

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 import tunekit as tk
-from tests.benchmarks.compression import SEEDS, deployed_by
+from tests.benchmarks.compression import RATE, SEEDS, deployed_by
 from tests.benchmarks.compression_nets import trained
 from tunekit.compress import latency
 from tunekit.compress.exporter import export
@@ -62,9 +62,9 @@ def accuracy(made: Made, task: tk.Task) -> float:
     return task.value(last(task.answers(made.run)))
 
 
-def fine_tuned(model: nn.Module, task: tk.Task, epochs: int, seed: int) -> nn.Module:
+def fine_tuned(model: nn.Module, task: tk.Task, epochs: int, seed: int, rate: float = RATE) -> nn.Module:
     """Adam along a cosine, as tunekit trains."""
-    optimizer = torch.optim.Adam(model.parameters(), 1e-3)
+    optimizer = torch.optim.Adam(model.parameters(), rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * (task.train.steps or 1))
     model.train()
     for epoch in range(epochs):
