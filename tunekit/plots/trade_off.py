@@ -138,13 +138,14 @@ def draw_trade_off(axes: Axes, data: TradeOffData) -> None:
     axes.set_xlim(0, max([*sizes, (data.most_bytes or 0) / 1000]) * 1.12 or 1)
     _draw_budget(axes, data)
     for names, size, low, high, is_smallest in names_at:
-        # right-aligned near the right edge, so that no name leaves the picture; the smallest below, so that none meet
-        side = "right" if size > 0.6 * max(sizes) else "left"
+        # right-aligned near the right edge, so that no name leaves the picture; the smallest below, so that none meet;
+        # beside the middle of its interval, where the limit of the bytes may run as a line
+        side, aside = ("right", 0) if size > 0.6 * max(sizes) else ("left", 3)
         height, offset, edge = (low, -3, "top") if is_smallest else (high, 3, "bottom")
         axes.annotate(
             names,
             (size, height),
-            (0, offset),
+            (aside, offset),
             textcoords="offset points",
             ha=side,
             va=edge,
@@ -186,7 +187,7 @@ def _names(data: TradeOffData) -> list[tuple[str, float, float, float, bool]]:
             size / 1000,
             min(point.low for point in same),
             max(point.high for point in same),
-            size == accented and len(gathered) > 1,
+            size == accented and len(gathered) > 1 and not is_crowded,
         )
         for size, same in gathered.items()
     ]
