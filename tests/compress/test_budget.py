@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from tests.compress.nets import build, digits, facts, state, tiny
-from tunekit.compress import seeking
+from tunekit.compress import racing
 from tunekit.compress.budget import Budget
 from tunekit.compress.compression import Compression
 from tunekit.compress.fine_tune import FineTune
@@ -61,7 +61,7 @@ def found(name: str, budget: Budget) -> Found:
 def _few_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
     """A few epochs: what is looked for here is what is done with them."""
     for name, epochs in (("_SHORT", 1), ("_MIDDLE", 1), ("_LONG", 4)):
-        monkeypatch.setattr(seeking, name, epochs)
+        monkeypatch.setattr(racing, name, epochs)
 
 
 HALF = Budget(size=1 / 2, macs=1 / 2, drop=0.2)
@@ -251,7 +251,7 @@ def test_a_search_that_was_stopped_goes_on_where_it_was() -> None:
 
 
 def test_a_search_ends_when_its_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(seeking, "_LONG", 100_000)
+    monkeypatch.setattr(racing, "_LONG", 100_000)
     lab = Compression(trained("conv"), digits())
     words = repr(lab.start(budget=Budget(macs=1 / 4, drop=0.0, time=0.001)).wait())
     assert "The time was over before the search was." in words

@@ -19,7 +19,7 @@ from torch import nn
 import tunekit as tk
 from tests.compress.nets import NETS, build, digits, facts, state, tiny
 from tests.house.tree import ROOT
-from tunekit.compress import seeking
+from tunekit.compress import racing
 from tunekit.compress.recipe import Step
 from tunekit.core.journal import JournalError
 from tunekit.core.trial import Trial
@@ -154,7 +154,7 @@ def test_a_net_that_is_gone_is_said_and_made_again(path: Path, lost: str) -> Non
 
 def test_the_search_for_a_budget_goes_on(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("_SHORT", "_MIDDLE", "_LONG"):
-        monkeypatch.setattr(seeking, name, 1)
+        monkeypatch.setattr(racing, name, 1)
 
     def searched(lab: tk.Compression) -> str:
         said = repr(lab.start(budget=tk.Budget(size=1 / 3, drop=0.1)).wait())

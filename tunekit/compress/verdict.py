@@ -11,8 +11,8 @@ from tunekit.core import text
 
 if TYPE_CHECKING:
     from tunekit.compress.budget import Budget
+    from tunekit.compress.findings import Findings
     from tunekit.compress.limits import Limits
-    from tunekit.compress.seeking import Findings
     from tunekit.core.trial import Trial
 
 
