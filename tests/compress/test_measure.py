@@ -54,6 +54,20 @@ class Vectors(nn.Module):
         return out
 
 
+class Query(nn.Module):
+    """A learned query asks the input: a parameter goes into a module as it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.query, self.norm = nn.Parameter(torch.randn(1, 3, 16)), nn.LayerNorm(16)
+        self.attention = nn.MultiheadAttention(16, 2, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        query = self.query.expand(x.shape[0], -1, -1)
+        out: Tensor = (self.attention(query, x, x)[0] + self.norm(self.query)).mean(1)
+        return out
+
+
 # batch 1, 7 steps, 8 features, 16 hidden; attention: projections in and out, and two products of 7 x 7
 CASES = {
     "linear": (nn.Linear(20, 30), (1, 20), 20 * 30),
@@ -73,6 +87,7 @@ CASES = {
         (1, 7, 16),
         4 * 7 * 16 * 16 + 2 * 7 * 7 * 16,
     ),
+    "learned query": (Query(), (1, 7, 16), 2 * (3 + 7) * 16 * 16 + 2 * 3 * 7 * 16),
     "encoder": (
         nn.TransformerEncoderLayer(16, 2, 32, batch_first=True),
         (1, 7, 16),
@@ -88,6 +103,13 @@ def test_macs_are_exact(name: str) -> None:
     assert macs(model, torch.randn(*shape)) == expected
     assert macs(model, torch.randn(3, *shape[1:])) == expected
     assert flags == (torch.backends.mha.get_fastpath_enabled(), torch.backends.mkldnn.enabled)
+
+
+def test_counting_leaves_every_parameter_to_be_trained_or_not() -> None:
+    model = Query()
+    model.norm.weight.requires_grad_(False)
+    macs(model, torch.randn(1, 7, 16))
+    assert [name for name, one in model.named_parameters() if not one.requires_grad] == ["norm.weight"]
 
 
 def test_measuring_leaves_everything_as_it_was(capfd: pytest.CaptureFixture[str]) -> None:
@@ -135,6 +157,15 @@ def test_a_network_that_onnx_cannot_hold_is_an_error() -> None:
         export(Drawing(), torch.rand(4, 3))
     with pytest.raises(ExportError):
         export(Reading(), torch.rand(4, 3))
+
+
+def test_a_batch_size_that_is_a_number_is_said() -> None:
+    class Counting(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.reshape(len(x), 2, 2).flatten(1)
+
+    with pytest.raises(ExportError, match=r"len\(x\) becomes one: write x.shape\[0\]"):
+        export(Counting(), torch.rand(4, 4))
 
 
 def test_a_file_that_is_no_onnx_is_an_error() -> None:

@@ -277,7 +277,8 @@ def _checked(data: bytes, network: Module, x: Inputs) -> bytes:
         except Exception as error:
             raise ExportError(
                 f"the ONNX file runs with any batch size, and with {text.plural(size, 'example')} it does not: "
-                f"{first_line(error)}; let the model read the batch size from its input"
+                f"{first_line(error)}; is the batch size a number in the forward pass? len(x) becomes one: write "
+                "x.shape[0]"
             ) from error
         if found.shape != wanted.shape:
             raise ExportError(

@@ -66,10 +66,23 @@ def macs_by_module(model: Module, x: Inputs) -> dict[str, int]:
 
     own: dict[str, int] = {}
     counter = FlopCounterMode(display=False, custom_mapping=_uncounted())
-    with quiet(), plain_paths(), counter, _followed(model, counter.get_total_flops, own):
+    with quiet(), plain_paths(), _frozen(model), counter, _followed(model, counter.get_total_flops, own):
         runner(model)(take(x, slice(0, 1)))
     # the counter counts a multiplication and an addition as two
     return {name: flops // 2 for name, flops in own.items() if flops}
+
+
+@contextmanager
+def _frozen(model: Module) -> Iterator[None]:
+    """Without gradients: the counter asks a parameter that is handed to a module for its own, which inference has not."""
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    for parameter in trained:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in trained:
+            parameter.requires_grad_(True)
 
 
 @contextmanager
