@@ -12,6 +12,8 @@ from tunekit.compress.budget import Budget
 from tunekit.compress.limits import METRICS
 from tunekit.compress.precision import words_on
 from tunekit.compress.questions import Questions
+from tunekit.compress.randomness import own_stream
+from tunekit.compress.rehearsal import rehearse
 from tunekit.compress.searched import filled
 from tunekit.compress.seeking import Seeker
 from tunekit.compress.stage import Stage
@@ -20,6 +22,7 @@ from tunekit.compress.verdict import verdict
 from tunekit.core import text
 from tunekit.core.job import Result, State, Status, Work
 from tunekit.core.journaled import journal_path
+from tunekit.core.seeds import trial_seed
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -250,6 +253,8 @@ class Compression(Questions):
         yield from self._measured_original()
         made = shop.made[after]
         before = made.recipe
+        seed = trial_seed(self._shop.seed, first)
+        yield from own_stream(rehearse(plan, made.stage, shop.context(first, made.stage, self._clock, seed)), seed)
         for position, step in enumerate(plan):
             chain = (*before, *plan[: position + 1])
             following = yield from shop.trial(first + position, [step], made.stage, chain, self._clock)

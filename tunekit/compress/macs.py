@@ -74,7 +74,7 @@ def macs_by_module(model: Module, x: Inputs) -> dict[str, int]:
 
 @contextmanager
 def _frozen(model: Module) -> Iterator[None]:
-    """Without gradients: the counter asks a parameter that is handed to a module for its own, which inference has not."""
+    """Without gradients: the counter asks a parameter that goes into a module for its own, which inference has not."""
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     for parameter in trained:
         parameter.requires_grad_(False)

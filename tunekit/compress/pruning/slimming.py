@@ -68,6 +68,26 @@ def slimmed(step: Prune, stage: Stage, context: Context) -> Generator[Event, Non
     return replace(stage, network=network, masks=held.masks, clusters=held.clusters, file=None, notes=notes)
 
 
+def rehearsed(step: Prune, stage: Stage, context: Context) -> Stage:
+    """About what the step leaves of a network's structure: nothing is judged or trained.
+
+    Raises
+    ------
+    ValueError
+        If nothing can be removed.
+    """
+    x = context.task.validation.head(_LOOKED_AT)
+    whole = cost(copied(context.original).cpu(), x, step.of)
+    if step.granularity == "blocks":
+        most, may_lose = whole * (1 - step.amount), _chosen(step, stage.network)
+        removal = leave_out(
+            copied(stage.network).cpu(), x, most, of=step.of, whole=whole, loss_of=lambda _: 0.0, may_lose=may_lose
+        )
+    else:
+        removal = _removed(replace(step, criterion="magnitude"), stage.network, context, step.amount, whole)
+    return replace(stage, network=removal.network.to(device_of(stage.network)), masks={}, clusters={}, file=None)
+
+
 def _removed(step: Prune, network: Module, context: Context, amount: float, whole: float) -> Removal:
     import torch
 
