@@ -481,6 +481,29 @@ def test_a_net_that_can_lose_nothing_says_why() -> None:
         halved(network, IMAGES)
 
 
+class Stepwise(nn.Module):
+    """A cell that is called step by step, and attention of a kind that keeps its heads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cell = nn.GRUCell(14, 16)
+        self.attention = nn.MultiheadAttention(16, 2, batch_first=True, add_zero_attn=True)
+        self.head = nn.Linear(16, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        state = x.new_zeros(x.shape[0], 16)
+        for step in range(3):
+            state = self.cell(x[:, 0, step], state)
+        read = self.attention(state[:, None], state[:, None], state[:, None])[0]
+        out: Tensor = self.head(torch.relu(read[:, 0]))
+        return out
+
+
+def test_what_keeps_its_units_is_named() -> None:
+    with pytest.raises(ValueError, match=r"'cell': .* GRUCell stay; 'attention': .* add_zero_attn, .* keeps its heads"):
+        halved(seeded(Stepwise), IMAGES)
+
+
 @pytest.mark.parametrize("batch_first", [True, False])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 def test_attention_in_its_slim_form_gives_the_same(dtype: torch.dtype, batch_first: bool) -> None:

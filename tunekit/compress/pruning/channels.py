@@ -115,7 +115,7 @@ def remove(
     # a family of one is a layer's last channel, which stays
     broken = [family.names[0] for family in families if family not in working and len(family.bundles) > 1]
     if not working:
-        reasons = [f"{name!r}: {why}" for name, why in found.fixed.items()]
+        reasons = [f"{name!r}: {why}" for name, why in {**_whole(body), **found.fixed}.items()]
         reasons += [f"{name!r}: the forward pass has its size written in it" for name in broken]
         raise ValueError(
             f"a channel can go where only layers read it: {type(network).__name__} has none that can "
@@ -142,6 +142,7 @@ def remove(
         )
     if broken:
         notes.append(f"Left alone, as the forward pass has their size written in it: {text.listed(broken)}.")
+    notes += [f"Left alone: {name!r}; {why}." for name, why in _whole(body).items()]
     if mixed:
         notes.append(f"Left alone, as what reads them cannot be cut: {text.listed(mixed[:5])}.")
     return Removal(slimmer, tuple(notes))
@@ -191,6 +192,21 @@ def _slimmed(body: Module) -> dict[str, Module]:
                 replaced[name] = module
                 _put(body, name, slimmed)
     return replaced
+
+
+def _whole(body: Module) -> dict[str, str]:
+    """Modules that lose nothing inside, by name, and why."""
+    from torch import nn
+
+    reasons: dict[str, str] = {}
+    for name, module in body.named_modules():
+        if isinstance(module, nn.RNNCellBase):
+            reasons[name] = (
+                f"the hidden units of nn.RNN, nn.LSTM and nn.GRU can go, those of a {type(module).__name__} stay"
+            )
+        elif isinstance(module, nn.MultiheadAttention):
+            reasons[name] = "attention with add_bias_kv, add_zero_attn, kdim or vdim keeps its heads"
+    return reasons
 
 
 def _restore_attention(slimmer: Module, replaced: Mapping[str, Module]) -> None:
