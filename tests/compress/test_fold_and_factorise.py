@@ -144,6 +144,36 @@ def test_tied_and_grouped_layers_stay_whole() -> None:
         Compression(model, digits()).run([Factorise(0.5)])
 
 
+class Twice(nn.Module):
+    """One square weight used by two layers, and a layer of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(16, 16), nn.Linear(16, 16)
+        self.second.weight = self.first.weight
+        self.head = nn.Linear(16, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.head(torch.relu(self.second(torch.relu(self.first(x)))))
+        return out
+
+
+def test_an_amount_that_is_missed_is_told_and_so_is_what_was_left_alone() -> None:
+    lab = Compression(Twice(), tiny())
+    lab.run([Factorise(0.5)])
+    left = sum(
+        weight.numel() for name, weight in lab[1].model().named_parameters() if "head" in name and "bias" not in name
+    )
+    missed = abs(1 - left / 64 - 0.5)
+    assert missed == pytest.approx(0.125)
+    note = lab.notes(1)[-1]
+    assert "layers factorised: 1 of 1." in note
+    assert f"The amount is missed by {100 * missed:.1f} % of their weights" in note
+    assert "becomes two: 'first'." in note
+    lab.run([Factorise(0.375, layers=("head",))])
+    assert lab.notes(2)[-1].endswith("layers factorised: 1 of 1.")
+
+
 @pytest.mark.parametrize(("amount", "words"), [(0, "above 0 and below 1: got 0"), (1, "got 1"), (1.5, "got 1.5")])
 def test_a_wrong_amount(amount: float, words: str) -> None:
     with pytest.raises(ValueError, match=words):

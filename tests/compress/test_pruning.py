@@ -12,6 +12,7 @@ from tunekit.compress.network import copied
 from tunekit.compress.pruning import criteria, masks
 from tunekit.compress.pruning.evidence import Evidence
 from tunekit.compress.pruning.prune import Prune
+from tunekit.compress.sharing import Share
 
 
 def share_of_zeros(model: nn.Module, *layers: str) -> float:
@@ -328,3 +329,96 @@ def test_a_pattern_needs_that_many_inputs() -> None:
     model = nn.Sequential(nn.Linear(16, 2), nn.ReLU(), nn.Linear(2, 4))
     with pytest.raises(ValueError, match="no layer of Sequential has 32"):
         Compression(model, tiny()).run([Prune(0.5, pattern="16:32")])
+
+
+def zeros(model: nn.Module) -> torch.Tensor:
+    return torch.cat([(weight == 0).flatten() for weight in prunable(model).values()])
+
+
+@pytest.mark.parametrize("criterion", ["magnitude", "random"])
+def test_a_pattern_keeps_the_zeros_that_were_there(criterion: str) -> None:
+    lab = Compression(net(), tiny())
+    lab.run([Prune(0.8), Prune(0.5, pattern="2:4", criterion=criterion), FineTune(epochs=2)])
+    before, set_to, tuned = (zeros(lab[number].model()) for number in (1, 2, 3))
+    assert bool(set_to[before].all())
+    assert torch.equal(tuned, set_to)
+    for weight in prunable(lab[3].model()).values():
+        whole = weight.shape[1] // 4 * 4
+        assert bool(((weight[:, :whole].unflatten(1, (-1, 4)) == 0).sum(-1) >= 2).all())
+
+
+def test_zeros_count_among_those_of_their_block() -> None:
+    """Where one half is zero in each block already, a pattern takes nothing more, whatever the scores are."""
+    lab = Compression(net(), tiny())
+    lab.run([Prune(0.5, pattern="2:4"), Prune(0.5, pattern="2:4", criterion="random")])
+    assert torch.equal(zeros(lab[2].model()), zeros(lab[1].model()))
+
+
+def test_shared_values_that_become_zero_by_a_pattern_leave_those_that_were_zero_alone() -> None:
+    lab = Compression(net(), tiny())
+    lab.run([Prune(0.8), Share(3), Prune(0.5, pattern="2:4", criterion="random"), FineTune(epochs=2)])
+    before, tuned = lab[1].model(), lab[4].model()
+    assert bool(zeros(tuned)[zeros(before)].all())
+    assert all(len(weight.unique()) <= 9 for weight in prunable(tuned).values())
+
+
+class Mixed(nn.Module):
+    """Of its four layers two have fewer inputs than four for each output, and two have six or eight."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.narrow = nn.Conv2d(1, 8, 3, padding=1)
+        self.grouped = nn.Conv2d(8, 8, 3, padding=1, groups=4)
+        self.up = nn.ConvTranspose2d(8, 6, 2)
+        self.head = nn.Linear(6, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.up(torch.relu(self.grouped(torch.relu(self.narrow(x)))))
+        out: torch.Tensor = self.head(x.mean((2, 3)))
+        return out
+
+
+def squares() -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(32, 1, 5, 5, generator=generator), torch.arange(32) % 4
+
+
+def test_a_pattern_says_which_layers_it_leaves_whole_and_what_it_reached_unless_it_is_met() -> None:
+    torch.manual_seed(0)
+    data = squares()
+    lab = Compression(Mixed(), tiny(train=data, validation=data, test=data))
+    lab.run([Prune(0.5, pattern="2:4")])
+    pruned = lab[1].model()
+    shares = [share_of_zeros(pruned, name) for name in ("narrow", "grouped", "up", "head")]
+    assert shares == pytest.approx([0, 0, 0.5, 1 / 3], abs=0.001)
+    reached = share_of_zeros(pruned)
+    notes = " ".join(lab.notes(1))
+    assert "fewer than the 4 inputs of a block: 'narrow', 'grouped'." in notes
+    assert f"Weights that are zero: {100 * reached:.1f} %." in notes
+    assert f"The amount is missed by {100 * (0.5 - reached):.1f} % of the weights" in notes
+    lab.run([Prune(0.5, pattern="2:4", layers=("up",))])
+    assert not lab.notes(2)
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_a_pattern_takes_the_inputs_of_a_transposed_convolution(groups: int) -> None:
+    """Its weight is (inputs, outputs of a group, ...); no block reaches from one group into the next."""
+    torch.manual_seed(0)
+    layer = nn.ConvTranspose2d(12, 8, 2, groups=groups)
+    x, y = torch.randn(16, 12, 3, 3), torch.arange(16) % 8
+    task = tiny(train=(x, y), validation=(x, y), test=(x, y))
+    lab = Compression(nn.Sequential(layer, nn.AdaptiveAvgPool2d(1), nn.Flatten()), task)
+    lab.run([Prune(0.5, pattern="2:4")])
+    pruned = prunable(lab[1].model())["0.weight"] == 0
+    for group in pruned.split(12 // groups):
+        whole = len(group) // 4 * 4
+        blocks = group[:whole].unflatten(0, (-1, 4))
+        assert bool((blocks.sum(1) == 2).all())
+        assert not group[whole:].any()
+
+
+def test_a_transposed_convolution_needs_that_many_inputs() -> None:
+    model = nn.Sequential(nn.ConvTranspose1d(2, 8, 3), nn.Flatten())
+    x, y = torch.randn(16, 2, 4), torch.arange(16) % 8
+    with pytest.raises(ValueError, match="no layer of Sequential has 4"):
+        Compression(model, tiny(train=(x, y), validation=(x, y), test=(x, y))).run([Prune(0.5, pattern="2:4")])

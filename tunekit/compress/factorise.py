@@ -11,6 +11,7 @@ from tunekit.compress.fused import leave_fused_path
 from tunekit.compress.holding import Held
 from tunekit.compress.layers import prunable
 from tunekit.compress.network import copied
+from tunekit.compress.pruning.channels import TOLERANCE
 from tunekit.compress.tuning import tune
 from tunekit.core import text
 from tunekit.core.events import Event, Progressed
@@ -31,12 +32,14 @@ class Factorise:
 
     The first one computes a few mixtures of its inputs, the second one the outputs from those. How few is found over
     all layers together, such that the weights are missed by as little as possible, each layer's error taken as a share
-    of its own size. A layer that two thin ones would not make smaller stays whole.
+    of its own size. A layer that two thin ones would not make smaller stays whole. One with groups, or that shares its
+    weight, is left alone, and does not count; a note names it.
 
     Parameters
     ----------
     amount
-        The share of the weights of the chosen layers that is gone afterwards, above 0 to below 1.
+        The share of the weights of the chosen layers that is gone afterwards, above 0 to below 1; met as nearly as
+        whole mixtures allow, and where that is not within 1 %, a note says so.
     epochs
         How long to train afterwards, 0 or more.
     layers, exclude
@@ -129,7 +132,7 @@ class Factorise:
                 learning_rate=self.learning_rate,
                 doing="Training the thin layers",
             )
-        note = f"{self!r}: layers factorised: {len(replaced)} of {len(chosen)}."
+        note = self._note(stage.network, chosen, replaced)
         if len(masks) < len(stage.masks) or len(clusters) < len(stage.clusters):
             note += " Their zeros and shared values are gone: put Prune and Share after Factorise."
         return replace(stage, network=network, masks=masks, clusters=clusters, file=None, notes=(*stage.notes, note))
@@ -152,6 +155,31 @@ class Factorise:
             and id(module._parameters.get("weight")) in weights
             and uses[id(module._parameters.get("weight"))] == 1
         }
+
+    def _note(self, model: Module, chosen: Mapping[str, Any], replaced: Mapping[str, int]) -> str:
+        """Say what became thinner, by how much the amount is missed, and which layers cannot become so."""
+        note = f"{self!r}: layers factorised: {len(replaced)} of {len(chosen)}."
+        gone = sum(_saved(chosen[name].weight, rank) for name, rank in replaced.items())
+        missed = abs(gone / sum(layer.weight.numel() for layer in chosen.values()) - self.amount)
+        if missed > TOLERANCE:
+            note += (
+                f" The amount is missed by {text.share(missed)} of their weights: single mixtures are too large a part "
+                "of them, or no more can go."
+            )
+        owners = dict.fromkeys(name.rpartition(".")[0] for name in prunable(model, self.layers, self.exclude))
+        alone = [name for name in owners if name not in chosen]
+        if alone:
+            note += (
+                " Left alone, as only a linear or convolution layer without groups and with a weight of its own "
+                f"becomes two: {text.listed(alone)}."
+            )
+        return note
+
+
+def _saved(weight: Tensor, rank: int) -> int:
+    """How many weights go where two layers of that rank take the place of one."""
+    rows, columns = len(weight), weight[0].numel()
+    return rows * columns - rank * (rows + columns)
 
 
 def best_ranks(weights: Mapping[str, Tensor], amount: float) -> dict[str, int | None]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Held:
-    """The zeros and the clusters of a network while it is trained; a schedule may put others in their place.
+    """The zeros and the clusters of a network while it is trained; a schedule may add zeros to them.
 
     Parameters
     ----------
@@ -58,10 +58,11 @@ class Held:
                 gradient.copy_(_sums(gradient, numbers)[numbers.long()])
 
     def prune(self, network: Module, masks: Mapping[str, Tensor]) -> None:
-        """Hold new zeros too, in place; a weight that becomes zero leaves its cluster for that of the zeros."""
-        self.masks = {**self.masks, **masks}
+        """Hold new zeros beside the older ones, in place; they leave their clusters for that of the zeros."""
+        joined = {name: mask & self.masks[name] if name in self.masks else mask for name, mask in masks.items()}
+        self.masks = {**self.masks, **joined}
         self.clusters = {
-            name: _without(numbers, masks[name]) if name in masks else numbers
+            name: _without(numbers, joined[name]) if name in joined else numbers
             for name, numbers in self.clusters.items()
         }
         self.restore(network)

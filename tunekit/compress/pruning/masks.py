@@ -51,13 +51,15 @@ def keep_largest(scores: Sequence[Tensor], weights: Sequence[Tensor], amount: fl
     return [part.reshape(weight.shape) for part, weight in zip(parts, weights, strict=True)]
 
 
-def keep_pattern(scores: Sequence[Tensor], zeros: int, block: int) -> list[Tensor]:
+def keep_pattern(scores: Sequence[Tensor], weights: Sequence[Tensor], zeros: int, block: int) -> list[Tensor]:
     """Return masks under which of each block of consecutive inputs so many weights are zero.
+
+    Weights that are zero already go first, so that a second pruning counts the first one in.
 
     Parameters
     ----------
-    scores
-        For each weight tensor (outputs, inputs, ...) one of its shape; a higher score is kept longer.
+    scores, weights
+        For each tensor (outputs, inputs, ...) one of its shape; a higher score is kept longer.
     zeros, block
         So many of so many inputs, 0 < zeros < block. Inputs that are left over at the end stay whole.
 
@@ -73,18 +75,20 @@ def keep_pattern(scores: Sequence[Tensor], zeros: int, block: int) -> list[Tenso
     Examples
     --------
     >>> import torch
-    >>> keep_pattern([torch.tensor([[1.0, 4.0, 3.0, 2.0, 9.0]])], 2, 4)[0].tolist()
+    >>> weight = torch.tensor([[1.0, 4.0, -3.0, 2.0, 9.0]])
+    >>> keep_pattern([weight.abs()], [weight], 2, 4)[0].tolist()
     [[False, True, True, False, True]]
     """
     import torch
 
     masks = []
-    for score in scores:
+    for score, weight in zip(scores, weights, strict=True):
         mask = torch.ones_like(score, dtype=torch.bool)
         whole = score.shape[1] // block * block
         if whole:
+            ranked = score.detach().double().masked_fill(weight.detach() == 0, -torch.inf)
             # the inputs last, in blocks
-            blocks = score[:, :whole].movedim(1, -1).unflatten(-1, (-1, block))
+            blocks = ranked[:, :whole].movedim(1, -1).unflatten(-1, (-1, block))
             lowest = torch.argsort(blocks, dim=-1, stable=True)[..., :zeros]
             kept = torch.ones_like(blocks, dtype=torch.bool).scatter(-1, lowest, value=False)
             mask[:, :whole] = kept.flatten(-2).movedim(-1, 1)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from tunekit.compress import recipe, settings
 from tunekit.compress.layers import prunable
 from tunekit.compress.pruning import criteria
-from tunekit.compress.pruning.patterns import read_pattern
+from tunekit.compress.pruning.patterns import read_pattern, too_narrow
 from tunekit.compress.pruning.schedule import SCHEDULES
 from tunekit.compress.pruning.slimming import slimmed
 from tunekit.compress.pruning.zeroing import zeroed
@@ -52,7 +52,8 @@ class Prune:
     scope
         Of weights, ``"global"``: ranked over all chosen layers together; ``"layer"``: each layer loses the same share.
     pattern
-        Of weights, such as ``"2:4"``: of each four consecutive inputs two stay. The amount is then 0.5.
+        Of weights, such as ``"2:4"``: of each four consecutive inputs of an output two stay. The amount is then 0.5.
+        Weights that are zero already stay zero and count; inputs that fill no block stay whole, and a note says so.
     epochs
         How long to train while pruning, 0 or more.
     schedule
@@ -165,7 +166,7 @@ class Prune:
         weights = prunable(model, self.layers if self.granularity == "weights" else None, self.exclude)
         if self.pattern is not None:
             _, block = read_pattern(self.pattern)
-            if all(weight.shape[1] < block for weight in weights.values()):
+            if len(too_narrow(model, weights, block)) == len(weights):
                 raise ValueError(
                     f"a pattern needs as many inputs as its block: no layer of {type(model).__name__} has {block}; "
                     "leave pattern out"
