@@ -144,3 +144,59 @@ def test_the_next_point_names_a_gain_where_there_is_a_chance_of_one() -> None:
     assert "and the expected improvement" in good.words
     assert bad.chance < 0.001
     assert bad.words.endswith("the chance of that is below 0.1 %.")
+
+
+def test_where_all_scores_are_equal_nothing_else_is_expected() -> None:
+    study = told(SQUARE, lambda _: 0.1, 14)
+    band = random_band(study.history, study.space)
+    for line in (band.mean, band.low, band.high):
+        assert line == pytest.approx(0.1, abs=1e-12)
+    assert band.beside(0.1, study.history.goal.aim) == "within"
+    found = expected_gain(study.history, study.space)
+    assert (found.value, found.low, found.high, found.is_worth_it) == (0.0, 0.0, 0.0, False)
+    point = next_point({"x": 1.0, "y": 1.0}, study.history, surrogate(study.history, study.space))
+    assert (point.improvement, point.chance) == (0.0, 0.0)
+    assert point.words.endswith("All trials so far have the same score: nothing tells where it is better.")
+
+
+@pytest.mark.parametrize("trials", [6, 10, 14])
+def test_random_searches_are_not_believed_to_beat_what_the_trials_point_to(trials: int) -> None:
+    peak = told(
+        SQUARE, lambda params: float(0.95 * np.exp(-30 * (params["x"] - 0.6) ** 2)), trials, maximize="accuracy"
+    )
+    band = random_band(peak.history, peak.space)
+    assert np.all(band.high <= 0.96)
+    assert np.all(band.low <= band.mean)
+    assert np.all(band.mean <= band.high)
+    bowl = told(SQUARE, lambda params: (params["x"] - 0.4) ** 2 + (params["y"] - 0.3) ** 2, trials, minimize="loss")
+    assert np.all(random_band(bowl.history, bowl.space).low >= 0)
+
+
+def test_a_share_is_never_above_one() -> None:
+    study = told(SQUARE, lambda params: 0.9 + 0.1 * params["x"], 8, maximize="val_accuracy")
+    assert np.all(random_band(study.history, study.space).high <= 1.0)
+    best = study.history.best
+    assert best is not None
+    assert expected_gain(study.history, study.space).high <= 1.0 - 0.9 - 0.1 * best.params["x"] + 1e-3
+
+
+def test_a_search_that_overlooked_what_its_trials_point_to_is_behind_random_ones() -> None:
+    study = Study(None, SQUARE, seed=0)
+    for x in np.linspace(0.0, 0.3, 10):
+        study.tell({"x": float(x), "y": 0.5}, float(x))
+    band = random_band(study.history, study.space)
+    assert band.beside(0.3, study.history.goal.aim) in ("within", "behind")
+    assert band.high[-1] > 0.3
+
+
+def test_close_scores_are_told_with_the_digits_that_tell_them_apart() -> None:
+    study = told(SQUARE, lambda params: 975.1 + 0.01 * params["x"], 12)
+    said = next(line for line in repr(study.explain()).splitlines() if line.startswith("On average"))
+    top, bottom = (float(words.split(")")[0].removeprefix("score ")) for words in said.split("(")[1:])
+    assert top > bottom
+
+
+def test_importance_says_in_plain_words_what_it_needs() -> None:
+    study = told(SQUARE, lambda params: params["x"], 1)
+    with pytest.raises(ValueError, match=r"^importance needs at least 4 complete trials: there is 1; run more trials$"):
+        study.importance()

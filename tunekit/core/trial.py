@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tunekit.core import text
+
+# How a traceback begins, and one of a group of errors.
+_TRACEBACK = re.compile(r"(  \+ Exception Group )?Traceback \(most recent call last\):")
 
 State = Literal["running", "complete", "failed", "halted", "stopped"]
 
@@ -69,5 +73,12 @@ class Trial:
 
     @property
     def reason(self) -> str | None:
-        """The last line of the error: what went wrong, without the way there."""
-        return self.error.strip().splitlines()[-1] if self.error else None
+        """The kind of the error and the first line of its message: what went wrong, without the way there."""
+        lines = [line.rstrip() for line in (self.error or "").splitlines() if line.strip()]
+        # of errors that led to each other, the last one ended the trial
+        begins = max((place for place, line in enumerate(lines) if _TRACEBACK.fullmatch(line)), default=None)
+        if begins is None:
+            return lines[0] if lines else None
+        # the way there is indented, the error itself is not; in a group of errors both stand behind a bar
+        after = (line.removeprefix("  | ") for line in lines[begins + 1 :])
+        return next((line for line in after if not line[0].isspace()), lines[-1])

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tunekit.core import text
 from tunekit.core.history import History
 from tunekit.insight.draws import Draws
+from tunekit.insight.limits import Limits, leading
 from tunekit.insight.surrogate import Surrogate, surrogate
 from tunekit.search.parameters import Choice
 from tunekit.search.space import Space
@@ -63,6 +64,9 @@ class Edge:
 def edges(history: History, space: Space, metric: str | None = None) -> tuple[Edge, ...]:
     """The bounds of numbers at which the best trials lie and towards which the surrogate still rises; surest first.
 
+    Only trials that keep the limits are among the best, and at the bound the limits must be kept; while no trial keeps
+    them there is no such bound.
+
     Raises
     ------
     ValueError
@@ -77,20 +81,21 @@ def edges(history: History, space: Space, metric: str | None = None) -> tuple[Ed
     [('x', 'high')]
     """
     learned = surrogate(history, space, metric)
-    draws = Draws.of(learned)
-    order = np.argsort(-learned.scale.apply(learned.values), kind="stable")
-    leaders = learned.encoding.settle(learned.places[order[:_LEADERS]])
+    leaders = leading(history, learned, _LEADERS)
+    if not len(leaders):
+        return ()
+    draws, limits = Draws.of(learned), Limits.of(history, space)
     found = [
         edge
         for dimension, name in enumerate(space.names)
         if not isinstance(space[name], Choice)
-        for edge in [_edge(learned, draws, leaders, dimension)]
+        for edge in [_edge(learned, draws, limits, leaders, dimension)]
         if edge is not None
     ]
     return tuple(sorted(found, key=lambda edge: -edge.share))
 
 
-def _edge(learned: Surrogate, draws: Draws, leaders: Array, dimension: int) -> Edge | None:
+def _edge(learned: Surrogate, draws: Draws, limits: Limits, leaders: Array, dimension: int) -> Edge | None:
     encoding, name = learned.encoding, learned.space.names[dimension]
     parameter: Any = learned.space[name]
     best = leaders[0]
@@ -104,9 +109,13 @@ def _edge(learned: Surrogate, draws: Draws, leaders: Array, dimension: int) -> E
     leaders = np.array([leader for leader in leaders if encoding.is_active(leader)[dimension]])
     places = np.repeat(leaders[:, None], len(values), axis=1)
     places[:, :, dimension] = values
-    heights = draws.at(places.reshape(-1, encoding.dimensions)).reshape(len(draws), len(leaders), len(values))
-    share = float(np.mean(heights.argmax(axis=2) == end % len(values)))
-    course = heights.mean(axis=(0, 1))
+    flat = places.reshape(-1, encoding.dimensions)
+    heights = draws.at(flat).reshape(len(draws), len(leaders), len(values))
+    kept = limits.kept(flat).reshape(-1, len(leaders), len(values))
+    leads = np.where(kept, heights, -np.inf).argmax(axis=2) == end % len(values)
+    share = float(np.mean(leads & kept[:, :, end]))
+    # what most likely breaks a limit is no place inside that is as good
+    course = np.where(kept.mean(axis=(0, 1)) > 0.5, heights.mean(axis=(0, 1)), -np.inf)
     inside = np.abs(values - values[end]) >= _NEAR
     gain = course[end] - course[inside].max() if inside.any() else 0.0
     if share < _SURE or gain < _LEAST_GAIN:

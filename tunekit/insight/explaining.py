@@ -57,7 +57,9 @@ def explain(history: History, space: Space) -> Result:
 def _best(history: History) -> str:
     best = history.best
     if best is None:
-        return sentences.outcome(history) if not history.complete else f"{sentences.no_best(history)}."
+        if not history.complete:
+            return sentences.outcome(history)
+        return f"No trial keeps the limits yet: {sentences.closest(history)}."
     if len(history.goal.aims) > 1:
         return f"{sentences.front_in_words(history)}; what follows is about {history.goal.metric}."
     score = text.number(best.metrics[history.goal.metric])
@@ -79,7 +81,8 @@ def _learned(history: History, space: Space) -> Iterator[str]:
         if pair is not None and pair.share.value >= _LEAST_SHARE:
             yield f"{' and '.join(pair.names)} depend on each other: {pair.share!r} of the variance is theirs together."
     yield from (edge.words for edge in edges(history, space)[:_EDGES])
-    yield expected_gain(history, space).words
+    if history.best is not None:
+        yield expected_gain(history, space).words
     yield from _beside_random(history, space)
     yield _noise(history, surrogate(history, space))
 
@@ -91,11 +94,23 @@ def _course(history: History, space: Space, name: str) -> str:
     best = int(np.argmax(found.mean) if maximize else np.argmin(found.mean))
     worst = int(np.argmin(found.mean) if maximize else np.argmax(found.mean))
     about = "" if isinstance(space[name], Choice) else "about "
+    aside = ", limits aside," if history.goal.limits else ""
+    top, bottom = _told_apart(float(found.mean[best]), float(found.mean[worst]))
     return (
-        f"On average over the others {name} is best at {about}{text.value(found.values[best])} "
-        f"({found.metric} {text.number(float(found.mean[best]))}) and worst at {about}"
-        f"{text.value(found.values[worst])} ({text.number(float(found.mean[worst]))})."
+        f"On average over the others{aside} {name} is best at {about}{text.value(found.values[best])} "
+        f"({found.metric} {top}) and worst at {about}{text.value(found.values[worst])} ({bottom})."
     )
+
+
+def _told_apart(one: float, other: float) -> tuple[str, str]:
+    """Two numbers with three significant figures, or with as many as tell one from the other."""
+    written = text.number(one), text.number(other)
+    # fewer figures than before the point would be written with an exponent
+    digits = max(4, len(str(int(max(abs(one), abs(other))))))
+    while written[0] == written[1] and one != other:
+        written = f"{one:,.{digits}g}", f"{other:,.{digits}g}"
+        digits += 1
+    return written
 
 
 def _beside_random(history: History, space: Space) -> Iterator[str]:

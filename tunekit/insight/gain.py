@@ -11,6 +11,8 @@ from tunekit.core import text
 from tunekit.core.history import History
 from tunekit.insight.decomposition import backgrounds
 from tunekit.insight.draws import Draws
+from tunekit.insight.limits import Limits, leading
+from tunekit.insight.possible import possible
 from tunekit.insight.surrogate import surrogate
 from tunekit.search.space import Space
 
@@ -63,7 +65,8 @@ def expected_gain(history: History, space: Space, metric: str | None = None, tri
     """What the next trials are expected to gain over the best settings so far.
 
     They are placed one after the other where they gain most over half of the drawn functions, and what they gain is
-    read off the other half; a search that learns from each in turn does a little better.
+    read off the other half; a search that learns from each in turn does a little better. Where a drawn function breaks
+    the limits, nothing is gained. Where all scores are equal nothing tells that any other is to be had: the gain is 0.
 
     Parameters
     ----------
@@ -77,7 +80,7 @@ def expected_gain(history: History, space: Space, metric: str | None = None, tri
     Raises
     ------
     ValueError
-        As `surrogate`; if the number is none.
+        As `surrogate`; if the number is none; if no trial keeps the limits yet.
 
     References
     ----------
@@ -87,15 +90,22 @@ def expected_gain(history: History, space: Space, metric: str | None = None, tri
     if isinstance(trials, bool) or trials < 1:
         raise ValueError(f"the number of further trials is a whole number from 1: got {trials!r}")
     learned = surrogate(history, space, metric)
-    draws = Draws.of(learned)
-    order = np.argsort(-learned.scale.apply(learned.values), kind="stable")
-    leaders = learned.encoding.settle(learned.places[order[:_LEADERS]])
-    heights = draws.at(np.concatenate([leaders, _candidates(leaders)]))
-    here, there = heights[:, : len(leaders)].max(axis=1), heights[:, len(leaders) :]
+    leaders = leading(history, learned, _LEADERS)
+    if not len(leaders):
+        raise ValueError("a gain is over the best trial that keeps the limits: none does yet; run more trials")
+    if learned.is_flat:
+        return ExpectedGain(learned.metric, trials, 0.0, 0.0, 0.0, False)
+    draws, candidates = Draws.of(learned), _candidates(leaders)
+    here = draws.at(leaders).max(axis=1)
+    there = np.where(Limits.of(history, space).kept(candidates), draws.at(candidates), -np.inf)
     # neighbouring draws are of one process: each half has some of all
     chosen, reached = _best_of(there[::2], here[::2], trials), here[1::2]
     reached = np.maximum(reached, there[1::2][:, chosen].max(axis=1))
-    gains = np.abs(learned.scale.undo(reached) - learned.scale.undo(here[1::2]))
+    before, after = (
+        np.clip(learned.scale.undo(heights), *possible(learned.metric, learned.values))
+        for heights in (here[1::2], reached)
+    )
+    gains = np.abs(after - before)
     low, high = np.quantile(gains, [0.025, 0.975])
     value = float(gains.mean())
     is_worth_it = value > _NOTHING * learned.scale.unit

@@ -12,7 +12,8 @@ from tunekit.core import text
 from tunekit.core.history import History
 from tunekit.insight.decomposition import decompose
 from tunekit.insight.draws import Draws
-from tunekit.insight.surrogate import Surrogate, surrogate
+from tunekit.insight.observed import observed
+from tunekit.insight.surrogate import Surrogate, check_enough, surrogate
 from tunekit.search.space import Space
 
 Array = NDArray[np.float64]
@@ -135,7 +136,7 @@ def importance(history: History, space: Space, metric: str | None = None) -> Imp
     Raises
     ------
     ValueError
-        As `surrogate`: if there is no such metric, or too few trials.
+        If no trial has such a metric, or fewer than four complete trials have it.
 
     References
     ----------
@@ -150,6 +151,7 @@ def importance(history: History, space: Space, metric: str | None = None) -> Imp
     >>> importance(study.history, study.space)["x"].total.value.__round__(1)
     0.9
     """
+    check_enough(observed(history, space, metric), "importance")
     learned = surrogate(history, space, metric, overall=True)
     for known, found in _kept:
         if known is learned:
@@ -167,7 +169,7 @@ _kept: list[tuple[Surrogate, Importance]] = []
 
 def _of(learned: Surrogate) -> Importance:
     names = learned.space.names
-    if np.ptp(learned.values) == 0:
+    if learned.is_flat:
         nothing = Share(0.0, 0.0, 1.0)
         return Importance(
             learned.metric,

@@ -10,6 +10,7 @@ from typing import Any
 from tunekit.core import text
 from tunekit.core.goal import Aim
 from tunekit.core.history import History
+from tunekit.insight.limits import Limits
 from tunekit.insight.surrogate import Surrogate
 
 # A gain that is less than this share of the doubt is not what a point is tried for.
@@ -33,7 +34,9 @@ class NextPoint:
     improvement
         how much better than the best so far, on average, where a worse one counts as no improvement; 0 or more;
     chance
-        that it is better, 0 to 1.
+        that it is better, 0 to 1;
+    kept
+        the chance that it keeps the limits, 0 to 1, which is counted in both; 1 where there are none.
     words
         All that in sentences.
     """
@@ -45,6 +48,7 @@ class NextPoint:
     high: float
     improvement: float
     chance: float
+    kept: float
     words: str
 
 
@@ -52,7 +56,8 @@ def next_point(settings: Mapping[str, Any], history: History, learned: Surrogate
     """What is expected of settings, and why a search would try them.
 
     The improvement is over what the surrogate believes of the best trial, not over its score: where scores are noisy,
-    the best one is the luckiest. Noise is left out of it, and the belief is taken for normal.
+    the best one is the luckiest. Noise is left out of it, and the belief is taken for normal. A trial that breaks the
+    limits is no improvement; where all scores are equal none is known of.
 
     Parameters
     ----------
@@ -62,6 +67,11 @@ def next_point(settings: Mapping[str, Any], history: History, learned: Surrogate
         With a best trial.
     learned
         A surrogate of its first aim.
+
+    Raises
+    ------
+    ValueError
+        If there is no best trial; as `surrogate`, of a limited metric.
 
     References
     ----------
@@ -80,12 +90,20 @@ def next_point(settings: Mapping[str, Any], history: History, learned: Surrogate
     """
     best, aim = history.best, history.goal.aim
     if best is None:
-        raise ValueError("the next point is judged by the best trial so far: there is none yet; run more trials")
+        none = "none keeps the limits yet" if history.complete else "there is none yet"
+        raise ValueError(f"the next point is judged by the best trial so far: {none}; run more trials")
     trial = learned.predict([settings])
     belief = learned.predict([settings, best.params], noise=False)
     mean, level = (aim.gain(float(value)) for value in belief.mean)
     doubt = float(belief.deviation[0])
-    improvement, chance = _improvement(mean - level, doubt)
+    kept = float(Limits.of(history, learned.space).chance(learned.space.to_unit(settings)[None])[0])
+    improvement, chance = (0.0, 0.0) if learned.is_flat else _improvement(mean - level, doubt)
+    improvement, chance = improvement * kept, chance * kept
+    if learned.is_flat:
+        why = f"All trials so far have the same {aim.metric}: nothing tells where it is better"
+    else:
+        why = _why(mean - level, doubt, kept) + _odds(improvement, chance)
+    limits = f"The chance that it keeps the limits is {_chance(kept)}. " if history.goal.limits else ""
     expected = (float(trial.mean[0]), float(trial.low[0]), float(trial.high[0]))
     return NextPoint(
         settings,
@@ -93,7 +111,8 @@ def next_point(settings: Mapping[str, Any], history: History, learned: Surrogate
         *expected,
         improvement,
         chance,
-        _words(settings, aim, expected, improvement, chance, mean - level, doubt),
+        kept,
+        f"{_expected(settings, aim, expected)}. {limits}{why}.",
     )
 
 
@@ -107,25 +126,25 @@ def _improvement(ahead: float, doubt: float) -> tuple[float, float]:
     return max(ahead * chance + doubt * density, 0.0), chance
 
 
-def _words(
-    settings: Mapping[str, Any],
-    aim: Aim,
-    expected: tuple[float, float, float],
-    improvement: float,
-    chance: float,
-    ahead: float,
-    doubt: float,
-) -> str:
+def _expected(settings: Mapping[str, Any], aim: Aim, expected: tuple[float, float, float]) -> str:
     mean, low, high = map(text.number, expected)
+    return f"{text.settings(settings)}. Expected: {aim.metric} {mean}, {low} to {high} (95 %)"
+
+
+def _why(ahead: float, doubt: float, kept: float) -> str:
+    if ahead > _LITTLE * doubt and kept < 0.5:
+        return "It would beat the best so far if it kept the limits"
     if ahead > _LITTLE * doubt:
-        why = "It is expected to beat the best so far"
-    elif ahead > -doubt:
-        why = f"It may beat the best so far, for the doubt there is ± {text.number(doubt)}"
-    else:
-        why = "It is to learn more of the space, rather than to beat the best so far"
-    odds = (
-        f"the chance of that is {text.share(chance)}, and the expected improvement {text.number(improvement)}"
-        if chance >= _SLIGHT
-        else f"the chance of that is below {text.share(_SLIGHT)}"
-    )
-    return f"{text.settings(settings)}. Expected: {aim.metric} {mean}, {low} to {high} (95 %). {why}; {odds}."
+        return "It is expected to beat the best so far"
+    if ahead > -doubt:
+        return f"It may beat the best so far, for the doubt there is ± {text.number(doubt)}"
+    return "It is to learn more of the space, rather than to beat the best so far"
+
+
+def _odds(improvement: float, chance: float) -> str:
+    gained = f", and the expected improvement {text.number(improvement)}" if chance >= _SLIGHT else ""
+    return f"; the chance of that is {_chance(chance)}{gained}"
+
+
+def _chance(chance: float) -> str:
+    return text.share(chance) if chance >= _SLIGHT else f"below {text.share(_SLIGHT)}"

@@ -11,8 +11,10 @@ from tunekit.core.goal import Aim
 from tunekit.core.history import History
 from tunekit.insight.decomposition import backgrounds
 from tunekit.insight.draws import Draws
+from tunekit.insight.possible import possible
 from tunekit.insight.surrogate import Surrogate, surrogate
 from tunekit.search.space import Space
+from tunekit.search.surrogate.threads import one_blas_thread
 
 Array = NDArray[np.float64]
 
@@ -59,7 +61,8 @@ def random_band(history: History, space: Space, metric: str | None = None, trial
     """What random search would have come to with the same budget, by what the trials have shown.
 
     Searches are played on functions drawn from the surrogate, with its roughness and noise; as many of their trials
-    fail as of the history's, and bring nothing. Limits are not looked at.
+    fail as of the history's, and bring nothing. None of them is believed to come to more than the trials support: than
+    the best score seen or the best that is expected anywhere, whichever is better. Limits are not looked at.
 
     Parameters
     ----------
@@ -89,17 +92,33 @@ def random_band(history: History, space: Space, metric: str | None = None, trial
     if isinstance(count, bool) or count < 1:
         raise ValueError(f"the number of trials is a whole number from 1: got {trials!r}")
     failed = sum(trial.state == "failed" for trial in history) / ended
-    best = _best_so_far(learned, count, failed)
+    places = backgrounds(len(space), _PLACES)
+    best = np.clip(learned.scale.undo(_best_so_far(learned, places, count, failed)), *_supported(learned, places))
     low, high = np.quantile(best, [0.025, 0.975], axis=0)
-    ends = np.sort(learned.scale.undo(np.stack([low, high])), axis=0)
-    mean = learned.scale.undo(best).mean(axis=0)
-    return RandomBand(learned.metric, np.arange(1, count + 1), mean, ends[0], ends[1])
+    return RandomBand(learned.metric, np.arange(1, count + 1), best.mean(axis=0), low, high)
 
 
-def _best_so_far(learned: Surrogate, count: int, failed: float) -> Array:
+def _supported(learned: Surrogate, places: Array) -> tuple[float, float]:
+    """The lowest and the highest score that a random search may be believed to come to.
+
+    Each drawn function is as far off as is doubted, and the best of many trials on it picks where it is off to the good
+    side: after few trials that is far above all that was seen. So the top is what was seen or is expected, without the
+    doubt; a search that has overlooked what its own trials point to can still be told to be behind.
+    """
+    low, high = possible(learned.metric, learned.values)
+    features = learned.encoding.features(places)
+    with one_blas_thread():
+        expected = learned.scale.undo(np.mean([process.mean(features) for process in learned.processes], axis=0))
+    known = np.concatenate([learned.values, expected])
+    if learned.maximize:
+        return low, min(high, float(known.max()))
+    return max(low, float(known.min())), high
+
+
+def _best_so_far(learned: Surrogate, places: Array, count: int, failed: float) -> Array:
     """The best so far of many random searches, on the surrogate's scale, shape (searches, count)."""
     rng = np.random.default_rng(3)
-    heights = Draws.of(learned).at(backgrounds(len(learned.space), _PLACES))
+    heights = Draws.of(learned).at(places)
     extra = [p.hyperparameters.noise + p.hyperparameters.roughness for p in learned.processes]
     deviations = np.sqrt(np.repeat(extra, len(heights) // len(extra)))
     searches = []

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tunekit.core import text
 from tunekit.core.history import History
 from tunekit.insight.hyperposterior import drawn_hyperparameters
-from tunekit.insight.observed import observed
+from tunekit.insight.observed import Observed, observed
 from tunekit.insight.scale import Scale
 from tunekit.search.space import Space
 from tunekit.search.surrogate.encoding import Encoding
@@ -65,6 +65,8 @@ class Surrogate:
     complete, halted
         How many complete trials it has learned from, and how many halted ones: of these, what they are expected to have
         come to.
+    numbers
+        Of the trials, shape (n,).
     places, values
         Where, shape (n, d) in the unit cube, and what, shape (n,), in the metric's own unit.
     scale, encoding, processes
@@ -76,6 +78,7 @@ class Surrogate:
     maximize: bool
     complete: int
     halted: int
+    numbers: NDArray[np.int64] = field(repr=False)
     places: Array = field(repr=False)
     values: Array = field(repr=False)
     scale: Scale = field(repr=False)
@@ -89,6 +92,11 @@ class Surrogate:
             f"Surrogate({self.metric} over {', '.join(self.space.names)}; "
             f"{self.complete}{halted} trials; noise {text.number(self.noise)})"
         )
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether all values seen are equal: then nothing tells settings apart."""
+        return bool(np.ptp(self.values) == 0)
 
     @property
     def noise(self) -> float:
@@ -134,6 +142,54 @@ class Surrogate:
         spread = np.sqrt(np.maximum(np.mean((values - mean[:, None]) ** 2 @ weights, axis=0), 0.0))
         ends = np.sort(self.scale.undo(np.array([_quantile(means, deviations, end) for end in (0.025, 0.975)])), axis=0)
         return Prediction(mean, ends[0], ends[1], spread)
+
+    def scaled_bounds(self, low: float | None, high: float | None) -> tuple[float, float]:
+        """Bounds in the metric's own unit, None for none, as the lower and the higher one on the surrogate's scale."""
+        ends = [-np.inf if low is None else low, np.inf if high is None else high]
+        # an infinite bound stays one, on the side to which the scale turns it
+        scaled = [
+            float(self.scale.apply(np.array([end]))[0]) if np.isfinite(end) else self.scale.sign * end for end in ends
+        ]
+        return min(scaled), max(scaled)
+
+    def chance_within(self, places: Array, low: float | None, high: float | None) -> Array:
+        """The chance that one trial comes to a value within bounds, both included, None for none: shape (n,).
+
+        Parameters
+        ----------
+        places
+            Of the unit cube, shape (n, d).
+        low, high
+            In the metric's own unit.
+        """
+        from scipy.special import ndtr
+
+        below, above = self.scaled_bounds(low, high)
+        if self.is_flat:
+            # what has always been the same is taken to stay so: its bound may be the very value
+            level = float(self.scale.apply(self.values[:1])[0])
+            return np.full(len(places), float(below <= level <= above))
+        features = self.encoding.features(places)
+        with one_blas_thread():
+            each = [process.predict(features) for process in self.processes]
+        means = np.array([mean for mean, _ in each])
+        noises = np.array([process.hyperparameters.noise for process in self.processes])[:, None]
+        deviations = np.sqrt(np.array([deviation for _, deviation in each]) ** 2 + noises)
+        within = ndtr((above - means) / deviations) - ndtr((below - means) / deviations)
+        return np.asarray(within.mean(axis=0))
+
+
+def check_enough(seen: Observed, what: str) -> None:
+    """Refuse to learn from fewer than four complete trials.
+
+    Raises
+    ------
+    ValueError
+        If they are fewer; it says what needs them.
+    """
+    if seen.complete < LEAST:
+        there = f"there {'is' if seen.complete == 1 else 'are'} {seen.complete}"
+        raise ValueError(f"{what} needs at least {LEAST} complete trials: {there}; run more trials")
 
 
 def _quantile(means: Array, deviations: Array, level: float) -> Array:
@@ -184,14 +240,10 @@ def surrogate(history: History, space: Space, metric: str | None = None, *, over
     [-0.0, -4.0]
     """
     seen = observed(history, space, metric)
-    if seen.complete < LEAST:
-        raise ValueError(
-            f"a surrogate of {seen.metric!r} needs at least {LEAST} complete trials: there are {seen.complete} among "
-            f"{len(history)}; run more trials"
-        )
+    check_enough(seen, f"a prediction of {seen.metric!r}")
     scale = Scale.fit(seen.values, maximize=seen.maximize, places=seen.places if overall else None)
     for known in _kept:
-        if known.space is space and known.scale == scale and _is_of(known, seen.metric, seen.places, seen.values):
+        if known.space is space and known.scale == scale and _is_of(known, seen):
             return known
     encoding = Encoding(space)
     places = encoding.settle(seen.places)
@@ -208,6 +260,7 @@ def surrogate(history: History, space: Space, metric: str | None = None, *, over
         seen.maximize,
         seen.complete,
         len(seen.values) - seen.complete,
+        seen.numbers,
         seen.places,
         seen.values,
         scale,
@@ -219,13 +272,20 @@ def surrogate(history: History, space: Space, metric: str | None = None, *, over
     return found
 
 
-# The last few surrogates: a panel, a picture and a sentence ask for the same one.
-_MOST_KEPT = 4
+# The last few surrogates: a panel, a picture and a sentence ask for the same ones, of the aim and of each limit.
+_MOST_KEPT = 8
 _kept: list[Surrogate] = []
 
 
-def _is_of(known: Surrogate, metric: str, places: Array, values: Array) -> bool:
-    return known.metric == metric and np.array_equal(known.places, places) and np.array_equal(known.values, values)
+def _is_of(known: Surrogate, seen: Observed) -> bool:
+    return known.metric == seen.metric and all(
+        np.array_equal(mine, theirs)
+        for mine, theirs in (
+            (known.numbers, seen.numbers),
+            (known.places, seen.places),
+            (known.values, seen.values),
+        )
+    )
 
 
 def _even(count: int, most: int) -> NDArray[np.int64]:
