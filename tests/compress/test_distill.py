@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -137,6 +138,26 @@ def test_a_loop_of_ones_own_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"teacher": nn.Linear(16, 7)}, "Linear gives 7 numbers, and the student, Linear, 4 numbers"),
+        ({"teacher": [nn.Linear(16, 4), nn.Linear(16, 7)], "loss": "dist"}, "for each example Linear gives 7 numbers"),
+        ({"student": nn.Linear(16, 3)}, "Linear gives 4 numbers, and the student, Linear, 3 numbers"),
+        ({"teacher": nn.Sequential(nn.Linear(9, 4))}, "a teacher takes the inputs of the task: Sequential does not"),
+        ({"teacher": nn.Linear(9, 4), "loss": "feature"}, "a teacher takes the inputs of the task: Linear does not"),
+        ({"student": nn.Linear(9, 4)}, "a student takes the inputs of the task: Linear does not"),
+        ({"teacher": nn.LSTM(16, 4)}, "a teacher answers with a tensor: LSTM gives a tuple"),
+    ],
+)
+def test_a_teacher_that_does_not_fit_is_refused_before_training(settings: dict[str, Any], words: str) -> None:
+    lab = Compression(nn.Linear(16, 4), tiny())
+    lab.run([Distill(epochs=1, **settings)])
+    assert lab.trials[1].state == "failed"
+    assert words in str(lab.trials[1].error)
+    assert not lab.trials[1].reports
+
+
+@pytest.mark.parametrize(
     ("settings", "kind", "words"),
     [
         ({"epochs": 0}, ValueError, "at least one epoch"),
@@ -144,6 +165,7 @@ def test_a_loop_of_ones_own_is_refused() -> None:
         ({"temperature": 0}, ValueError, "temperature is above 0: got 0"),
         ({"weight": 1.5}, ValueError, "weight is above 0 and at most 1: got 1.5"),
         ({"teacher": 3}, TypeError, "a teacher is a torch.nn.Module: got 3"),
+        ({"teacher": []}, ValueError, "a teacher is a network, or several: got \\[\\]; write teacher=None"),
         ({"student": [1]}, TypeError, "a student is a torch.nn.Module"),
     ],
 )

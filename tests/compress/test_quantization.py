@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
-from tests.compress.nets import build, digits, only, state, tiny
+from tests.compress.nets import Tied, build, digits, only, state, tiny
 from tunekit.compress import latency
 from tunekit.compress.compression import Compression
 from tunekit.compress.exporter import export
@@ -42,6 +43,19 @@ class Encoder(nn.Module):
         super().__init__()
         layer = nn.TransformerEncoderLayer(16, 4, 32, dropout=0.0, batch_first=True)
         self.embedding, self.body, self.head = nn.Embedding(40, 16), nn.TransformerEncoder(layer, 1), nn.Linear(16, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.head(self.body(self.embedding(x)).mean(1))
+        return out
+
+
+class Speller(nn.Module):
+    """Its table of letters is also what it answers with."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding, self.body, self.head = nn.Embedding(40, 16), nn.Linear(16, 16), nn.Linear(16, 40, bias=False)
+        self.head.weight = self.embedding.weight
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.head(self.body(self.embedding(x)).mean(1))
@@ -140,6 +154,58 @@ class TestExclude:
             value.dtype == np.float32 and np.array_equal(np.sort(value, None), np.sort(weight, None)) for value in same
         )
 
+    @pytest.mark.parametrize("mode", ["static", "dynamic", "weights"])
+    @pytest.mark.parametrize(("exclude", "changed"), [("body.layers.0.self_attn", 4), ("body.layers.0", 2)])
+    def test_attention_that_was_made_slimmer_stays(self, mode: Any, exclude: str, changed: int) -> None:
+        lab = Compression(encoder(), words())
+        lab.run([Prune(0.5, granularity="channels"), Quantize(mode, exclude=(exclude,))])
+        too_small = 1 if mode == "weights" else 0  # to store the slimmer head in fewer bits would save nothing
+        assert f"layers changed: {changed - too_small} of 8" in lab[2].notes[-1]
+
+    @pytest.mark.parametrize("mode", ["static", "dynamic", "weights"])
+    def test_a_tied_weight_stays_by_the_second_of_its_layers(self, mode: Any) -> None:
+        lab = Compression(nn.Sequential(OrderedDict(tied=Tied(), head=nn.Linear(16, 4))), tiny())
+        lab.run([Quantize(mode, exclude=("tied.second",))])
+        assert "layers changed: 1 of 3" in lab[1].notes[-1]
+
+    @pytest.mark.parametrize("mode", ["static", "dynamic", "weights"])
+    def test_a_table_that_is_tied_to_the_output_stays_by_the_name_of_the_output(self, mode: Any) -> None:
+        task = words()
+        lab = Compression(Speller(), task)
+        lab.run([Quantize(mode, exclude=("head",))])
+        assert lab.trials[1].state == "complete", lab.trials[1].error
+        assert "layers changed: 1 of 3" in lab[1].notes[-1]
+
+    @pytest.mark.parametrize("settings", [{"mode": "static"}, {"mode": "aware", "bits": 2, "epochs": 1}])
+    def test_a_layer_is_known_by_its_second_name_too(self, settings: dict[str, Any]) -> None:
+        layer = nn.Linear(16, 16)
+        model = nn.Sequential(OrderedDict(once=layer, between=nn.ReLU(), again=layer, head=nn.Linear(16, 4)))
+        lab = Compression(model, tiny())
+        lab.run([Quantize(**settings, exclude=("again",))])
+        assert "layers changed: 1 of 3" in lab[1].notes[-1]
+
+    def test_training_with_few_bits_leaves_a_tied_weight_as_it_is(self, tmp_path: Path) -> None:
+        lab = Compression(nn.Sequential(OrderedDict(tied=Tied(), head=nn.Linear(16, 4))), tiny())
+        lab.run([Quantize("aware", bits=2, epochs=1, exclude=("tied.second",))])
+        lab[1].export(tmp_path / "net.onnx")
+        held = [numpy_helper.to_array(one) for one in onnx.load(tmp_path / "net.onnx").graph.initializer]
+        (weight,) = [value for value in held if value.dtype == np.float32 and value.shape == (16, 16)]
+        assert len(np.unique(weight)) > 100
+
+    def test_layers_with_equal_biases_are_told_apart(self) -> None:
+        model = nn.Sequential(nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 16))
+        for layer in (model[0], model[2]):
+            layer.bias.data.fill_(1.0)  # type: ignore[operator]
+        lab = Compression(model, tiny(classes=16))
+        lab.run([Quantize("static", exclude=("0",))])
+        assert "layers changed: 1 of 2" in lab[1].notes[-1]
+
+    def test_a_layer_without_weights_is_refused_before_any_work(self) -> None:
+        lab = Compression(build("mlp"), digits())
+        with pytest.raises(ValueError, match="layers with weights: '3' has none; leave it out of exclude="):
+            lab.run([Quantize("static", exclude=("3",))])
+        assert not lab.trials
+
     def test_an_unknown_name_lists_the_known_ones(self) -> None:
         lab = Compression(build("mlp"), digits())
         with pytest.raises(ValueError, match=r"'7' is none; the known ones are '0', '1'"):
@@ -164,6 +230,37 @@ class TestExclude:
         lab.run([Quantize("static", exclude="auto")])
         assert lab.trials[2].metrics["accuracy"] >= lab.trials[0].metrics["accuracy"] - 0.02
         assert "left in float: " in lab[2].notes[-1]
+
+
+class TestNothingChanged:
+    @pytest.mark.parametrize("mode", ["auto", "static", "dynamic", "weights"])
+    def test_all_layers_are_excluded(self, mode: Any) -> None:
+        lab = Compression(build("mlp"), digits())
+        lab.run([Quantize(mode, exclude=("1", "5"))])
+        assert "exclude= keeps all of them in float: exclude fewer layers" in str(lab.trials[1].error)
+
+    @pytest.mark.parametrize("mode", ["weights", "float16", "bfloat16"])
+    def test_all_layers_are_tiny(self, mode: Any) -> None:
+        lab = Compression(nn.Sequential(nn.Linear(8, 4), nn.ReLU(), nn.Linear(4, 4)), tiny(features=8))
+        lab.run([Quantize(mode)])
+        error = str(lab.trials[1].error)
+        assert "stores weights of 64 numbers or more" in error
+        assert "the largest has 32" in error
+        lab.run([Quantize(mode, exclude=("0",))])
+        assert "the largest that is not excluded has 16" in str(lab.trials[2].error)
+
+
+@pytest.mark.parametrize("settings", [{"mode": "static"}, {"mode": "aware", "bits": 4, "epochs": 1}])
+def test_transposed_convolutions_in_groups(settings: dict[str, Any]) -> None:
+    torch.manual_seed(0)
+    layer = nn.ConvTranspose2d(4, 8, 2, groups=2)
+    lab = Compression(nn.Sequential(nn.Unflatten(1, (4, 2, 2)), layer, nn.Flatten(), nn.Linear(72, 4)), tiny())
+    lab.run([Quantize(**settings)])
+    assert lab.trials[1].state == "complete", lab.trials[1].error
+    assert "layers changed: 2 of 2" in lab[1].notes[-1]
+    x = lab.task.validation.head(32)
+    if settings["mode"] == "static":
+        assert float((lab[1](x) - lab[0](x)).abs().max()) < 0.05 * float(lab[0](x).abs().max())
 
 
 class TestAuto:

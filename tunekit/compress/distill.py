@@ -12,9 +12,9 @@ from tunekit.compress.distillation_losses import OUTPUT_LOSSES
 from tunekit.compress.holding import Held
 from tunekit.compress.inputs import call
 from tunekit.compress.network import copied, device_of, runner
-from tunekit.compress.teaching import Features, Teacher
+from tunekit.compress.teaching import Features, Teacher, check_answers
 from tunekit.compress.tuning import tune
-from tunekit.core import text
+from tunekit.core import seeds, text
 from tunekit.core.events import Event, Progressed
 
 if TYPE_CHECKING:
@@ -102,6 +102,11 @@ class Distill:
             if not (0 < value <= most and math.isfinite(value)):
                 raise ValueError(f"the {name} is above 0{' and at most 1' if most == 1 else ''}: got {value:g}")
         if self.teacher is not None and not isinstance(self.teacher, str):
+            if not self._teachers():
+                raise ValueError(
+                    f"a teacher is a network, or several: got {text.value(self.teacher)}; "
+                    "write teacher=None for the uncompressed network"
+                )
             for one in self._teachers():
                 _check_network(one, "teacher")
         if self.student is not None and not isinstance(self.student, str):
@@ -147,6 +152,8 @@ class Distill:
         device = device_of(start.network)
         teacher = Teacher([copied(one).to(device) for one in teachers])
         taught = copied(start.network)
+        with seeds.seeded(0):  # to ask changes no random number of what comes later
+            check_answers(taught, teacher, context.task.validation.head(2), like_student=self.loss in OUTPUT_LOSSES)
         yield from self._train(taught, start, context, self._loss(taught, teacher, context))
         if not self.control:
             note = f"{self!r}: trained with the teacher; without a control, nobody knows whether it helped."

@@ -1,7 +1,8 @@
 """An ONNX file without its weights, and how they come back from those of the network.
 
 A bundle holds each weight once. Most weights of an ONNX file are those of the network as they are; the exporter has
-transposed some, put the gates of recurrent layers into ONNX's order, and folded BatchNorm into the layer before it.
+transposed some, put the gates of recurrent layers into ONNX's order, taken packed projections of attention apart, and
+folded BatchNorm into the layer before it.
 What it did is found out by trying: a weight counts as derived only where the derivation gives the same bytes.
 """
 
@@ -29,6 +30,8 @@ _LEAST_BYTES = 16
 # ONNX's order of the gates in terms of PyTorch's: i o f c against i f g o, and z r h against r z n.
 _GATES = {4: (0, 3, 1, 2), 3: (1, 0, 2), 1: (0,)}
 _RECURRENT = re.compile(r"(?P<prefix>.*)weight_ih_l(?P<layer>\d+)")
+# What holds the projections to queries, keys and values, one below the other.
+_PACKED = re.compile(r"(.*\.)?in_proj_(weight|bias)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,21 @@ def names(data: bytes) -> list[str]:
     return [held.name for held in _weights(onnx.load_model_from_string(data))]
 
 
+def made_of(source: list[Any]) -> str:
+    """The name of the network's tensor that a weight is derived from; of several, the one that says most.
+
+    Examples
+    --------
+    >>> made_of(["transposed", "0.weight"]), made_of(["recurrent", "body.", 1, "R"])
+    ('0.weight', 'body.weight_hh_l1')
+    """
+    match source:
+        case ["recurrent", prefix, layer, part]:
+            own = {"W": "weight_ih", "R": "weight_hh", "B": "bias_ih"}[part]
+            return f"{prefix}{own}_l{layer}"
+    return str(source[1])
+
+
 def put_back(graph: bytes, tensors: Tensors, sources: Sources) -> bytes:
     """Put the weights back: the bytes of the file that they were taken out of.
 
@@ -171,6 +189,9 @@ def _derived(tensors: Tensors, epsilons: Mapping[str, float]) -> Iterator[tuple[
         found = _RECURRENT.fullmatch(name)
         if found:
             candidates += [["recurrent", found["prefix"], int(found["layer"]), part] for part in ("W", "R", "B")]
+    packed = [(name, array) for name, array in tensors.items() if _PACKED.fullmatch(name)]
+    candidates += [["third", name, at] for name, _ in packed for at in range(3)]
+    candidates += [["third", name, at, "transposed"] for name, array in packed if array.ndim == 2 for at in range(3)]
     for norm, epsilon in epsilons.items():
         mean = tensors.get(_joined(norm, "running_mean"))
         if mean is not None:
@@ -201,6 +222,9 @@ def _derive(source: Any, tensors: Tensors) -> NDArray[Any]:
             case ["widened", str(name), *turned]:
                 wide = _widened(tensors[name])
                 return wide.T if turned else wide
+            case ["third", str(name), int(at), *turned]:
+                third = np.split(tensors[name], 3)[at]
+                return third.T if turned else third
             case ["recurrent", str(prefix), int(layer), ("W" | "R" | "B") as part]:
                 return _recurrent(prefix, layer, part, tensors)
             case [("folded weight" | "folded bias") as part, str(name), str(norm), float(epsilon)]:

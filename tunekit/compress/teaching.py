@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from tunekit.compress.inputs import call, named
 from tunekit.compress.network import device_of
+from tunekit.compress.onnx_file import first_line
 from tunekit.compress.training import adam
+from tunekit.core import text
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -65,6 +67,66 @@ class Teacher:
                 return alone
             mean = torch.stack([call(network, x).softmax(1) for network in self.networks]).mean(0)
             return mean.clamp(min=1e-12).log()
+
+
+def check_answers(student: Module, teacher: Teacher, x: Inputs, *, like_student: bool) -> None:
+    """Raise a ValueError unless both take such inputs; all networks are in evaluation mode.
+
+    Parameters
+    ----------
+    student, teacher
+        Who learns, and from whom.
+    x
+        A few examples.
+    like_student
+        Whether the teacher's answers have to be of the student's shape.
+
+    Raises
+    ------
+    ValueError
+        If a network does not take the inputs, or answers with something else.
+
+    Examples
+    --------
+    >>> import torch
+    >>> check_answers(torch.nn.Linear(4, 3), Teacher([torch.nn.Linear(4, 3)]), torch.zeros(2, 4), like_student=True)
+    """
+    import torch
+
+    own = _asked(student, "student", x)
+    for network in teacher.networks:
+        answers = _asked(network, "teacher", x)
+        if not like_student:
+            continue
+        if not isinstance(answers, torch.Tensor):
+            raise ValueError(
+                f"a teacher answers with a tensor: {type(network).__name__} gives a {type(answers).__name__}; "
+                "wrap it in a module that returns its outputs alone"
+            )
+        if answers.shape != own.shape:
+            raise ValueError(
+                f"a teacher answers in the shape of its student: for each example {type(network).__name__} gives "
+                f"{_numbers(answers)}, and the student, {type(student).__name__}, {_numbers(own)}; give a teacher "
+                'for the same classes, or write loss="feature"'
+            )
+
+
+def _asked(network: Module, role: str, x: Inputs) -> Any:
+    import torch
+
+    try:
+        with torch.no_grad():
+            return call(network, x)
+    except Exception as error:  # what a network raises at inputs that are not for it, nobody knows
+        raise ValueError(
+            f"a {role} takes the inputs of the task: {type(network).__name__} does not ({first_line(error)}); "
+            f"give a {role} for them"
+        ) from error
+
+
+def _numbers(answers: Tensor) -> str:
+    shape = tuple(answers.shape[1:])
+    return text.plural(shape[0], "number") if len(shape) == 1 else f"numbers of the shape {shape}"
 
 
 def _digests(x: Inputs) -> list[bytes]:

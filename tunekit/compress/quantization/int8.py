@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from tunekit.compress.quantization.stored import RECURRENT, WEIGHTED, Kind, stor
 from tunekit.compress.quiet import quiet
 
 if TYPE_CHECKING:
-    from onnx import ModelProto
+    from onnx import ModelProto, NodeProto
 
     from tunekit.compress.inputs import Inputs
 
@@ -82,6 +83,7 @@ def static(data: bytes, x: Inputs, exclude: Collection[str] = ()) -> Int8:
             weight_type=QuantType.QInt8,
             reduce_range=_REDUCED,
             nodes_to_exclude=left_out,
+            extra_options={"TensorQuantOverrides": _whole_tensors(onnx.load(source), QuantType.QInt8)},
         )
 
     return _quantized(data, quantize, exclude)
@@ -138,6 +140,18 @@ def stored(data: bytes, kind: Kind, exclude: Collection[str] = ()) -> Int8:
     return Int8(stripped(model), max(0, total - _float_layers(model)), total)
 
 
+def float_weights(data: bytes) -> dict[str, int]:
+    """How many numbers each weight has that could be stored in fewer bits, by its name in the file."""
+    import onnx
+
+    graph = onnx.load_model_from_string(data).graph
+    sizes = {tensor.name: prod(tensor.dims) for tensor in graph.initializer if tensor.data_type == tensor.FLOAT}
+    read = {
+        node.input[place] for node in graph.node for place in WEIGHTED.get(node.op_type, {}) if place < len(node.input)
+    }
+    return {name: size for name, size in sizes.items() if name in read}
+
+
 def untouched(data: bytes) -> Int8:
     """The float file as it is."""
     import onnx
@@ -171,11 +185,11 @@ def _quantized(
         Path(source).write_bytes(data)
         quant_pre_process(source, prepared, skip_symbolic_shape=True)
         named = onnx.load(prepared)
-        _give_gathers_their_own(named)
+        _give_gathers_their_own(named, exclude)
         total, left_out = _float_layers(named), []
         for place, node in enumerate(named.graph.node):
             node.name = f"node {place}"  # the quantizer leaves nodes out by their names, which were stripped
-            if set(node.input) & set(exclude):
+            if _is_excluded(node, exclude):
                 left_out += [node.name, f"{node.name}_MatMul"]  # as what a Gemm is split into is called
         onnx.save(named, prepared)
         quantize(prepared, target, left_out)
@@ -198,15 +212,38 @@ def _quiet_sessions() -> Iterator[None]:
         onnxruntime.set_default_logger_severity(2)  # its own default: it can be set, and not asked for
 
 
-def _give_gathers_their_own(model: ModelProto) -> None:
+def _is_excluded(node: NodeProto, exclude: Collection[str]) -> bool:
+    """Whether a node stays in float: where it has weights these decide, as layers with equal biases share them."""
+    weights = {node.input[place] for place in WEIGHTED.get(node.op_type, {}) if place < len(node.input)}
+    return not (weights or set(node.input)).isdisjoint(exclude)
+
+
+def _whole_tensors(model: ModelProto, kind: Any) -> dict[str, list[dict[str, Any]]]:
+    """What the quantizer has to be told about transposed convolutions in groups with biases: one scale for all weights.
+
+    Left alone, it finds a scale for each output of one group, and then misses those of the biases of all others.
+    """
+    return {
+        node.input[1]: [{"quant_type": kind, "reduce_range": _REDUCED}]
+        for node in model.graph.node
+        if node.op_type == "ConvTranspose"
+        and len(node.input) > 2
+        and any(attribute.name == "group" and attribute.i > 1 for attribute in node.attribute)
+    }
+
+
+def _give_gathers_their_own(model: ModelProto, exclude: Collection[str]) -> None:
     """Copy a table that is also a layer's weight, as where an embedding is tied to the output, in place.
 
     The quantizer would hand the layer's scales, one for each output, on to what is looked up: such a file does not run.
+    A table that stays in float has no scales.
     """
     initializers = {tensor.name: tensor for tensor in model.graph.initializer}
     gathers = [node for node in model.graph.node if node.op_type == "Gather" and node.input[0] in initializers]
     for node in gathers:
         name = node.input[0]
+        if name in exclude:
+            continue
         if any(name in other.input for other in model.graph.node if other.op_type != "Gather"):
             copied = f"{name}_looked_up"
             if all(tensor.name != copied for tensor in model.graph.initializer):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -117,13 +117,9 @@ class Quantize:
                 "recurrent, attention or embedding layer; leave Quantize out"
             )
         if isinstance(self.exclude, tuple):
-            known = {name for name, _ in model.named_modules()}
-            for name in self.exclude:
-                if name not in known:
-                    raise ValueError(
-                        f"exclude= names layers of the model: {name!r} is none; "
-                        f"the known ones are {text.listed(sorted(known - {''}))}"
-                    )
+            from tunekit.compress.quantization.nodes import check_layers
+
+            check_layers(model, self.exclude)
         if self.mode == "aware":
             prunable(model)
 
@@ -145,11 +141,16 @@ class Quantize:
         if isinstance(self.exclude, tuple):
             excluded = weights_of(data, stage.network, self.exclude)
         made, how = yield from self._made(data, excluded, stage, context)
+        if not made.changed and not how.startswith("tried"):
+            raise ValueError(_nothing(self, made, data, excluded))
         if self.exclude == "auto":
             made, spared = yield from self._spared(made, data, stage, context)
             how += spared
-        if not made.changed and not how.startswith("tried"):
-            raise ValueError(_nothing(self, made))
+            if not made.changed and not how.startswith("tried"):
+                raise ValueError(
+                    f"quantization changes at least one layer: {self!r} leaves all {made.total} in float, as the score "
+                    "is detectably worse with any of them in few bits: try another mode, or leave Quantize out"
+                )
         note = f"{self!r}: {how}; layers changed: {made.changed} of {made.total}."
         return replace(stage, file=made.file, notes=(*stage.notes, note))
 
@@ -182,7 +183,7 @@ class Quantize:
                     forms.append(Form(mode, made))
             missing = f"; onnxruntime makes no file that runs as {text.listed(failed)}" if failed else ""
             if len(forms) == 1:
-                raise ValueError(_nothing(self, forms[0].made) + missing)
+                raise ValueError(_nothing(self, forms[0].made, data, excluded) + missing)
             best, why = yield from choose(forms, context)
             why += missing
             return best.made, f"{why}, {calibrated}" if best.mode == "static" else why
@@ -203,9 +204,10 @@ class Quantize:
         from torch.nn.modules.conv import _ConvTransposeNd
 
         from tunekit.compress.quantization.aware import trained_aware
+        from tunekit.compress.quantization.nodes import sharing
 
         network = copied(stage.network)
-        out = self.exclude if isinstance(self.exclude, tuple) else None
+        out = sharing(network, self.exclude) if isinstance(self.exclude, tuple) else None
         modules = dict(network.named_modules())
         axes = {
             name: int(isinstance(modules[name.rpartition(".")[0]], _ConvTransposeNd))
@@ -243,8 +245,19 @@ def _in_floats(stage: Stage) -> Stage:
     return replace(stage, network=copied(stage.network).float())
 
 
-def _nothing(step: Quantize, done: Int8) -> str:
-    return (
-        f"quantization changes at least one layer: {step!r} changed none of {done.total}; "
-        "onnxruntime has no such form of them in this mode: try another mode, or leave Quantize out"
-    )
+def _nothing(step: Quantize, done: Int8, data: bytes, excluded: Collection[str]) -> str:
+    from tunekit.compress.quantization.int8 import float_weights
+    from tunekit.compress.quantization.stored import LEAST
+
+    left = {name: size for name, size in float_weights(data).items() if name not in excluded}
+    if excluded and not left:
+        why = "exclude= keeps all of them in float: exclude fewer layers, or leave Quantize out"
+    elif step.mode in ("weights", "float16", "bfloat16") and left and max(left.values()) < LEAST:
+        why = (
+            f"this mode stores weights of {LEAST} numbers or more, as smaller ones would take more room than before, "
+            f"and the largest {'that is not excluded ' if excluded else ''}has {max(left.values())}: "
+            'write mode="static", or leave Quantize out'
+        )
+    else:
+        why = "onnxruntime has no such form of them in this mode: try another mode, or leave Quantize out"
+    return f"quantization changes at least one layer: {step!r} changed none of {done.total}; {why}"

@@ -34,7 +34,7 @@ WEIGHTED: dict[str, dict[int, int]] = {
 RECURRENT = ("GRU", "RNN", "LSTM")
 _FLOAT, _FLOAT16, _BFLOAT16 = 1, 10, 16
 # Below this, the nodes that turn it into floats take more than what is saved.
-_LEAST = 64
+LEAST = 64
 
 
 def store(
@@ -100,7 +100,7 @@ def store(
 
 
 def _is_worth_it(tensor: TensorProto) -> bool:
-    return tensor.data_type == _FLOAT and len(tensor.dims) > 1 and int(np.prod(tensor.dims)) >= _LEAST
+    return tensor.data_type == _FLOAT and len(tensor.dims) > 1 and int(np.prod(tensor.dims)) >= LEAST
 
 
 def _is_transposed(node: Any, place: int) -> bool:
