@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -102,3 +103,32 @@ def test_of_many_classes_the_most_probable_are_shown() -> None:
     assert len(chosen) == 5
     assert {reply.answer for reply in replies} <= set(chosen)
     assert finding(replies, many.disagreements.labels).startswith("They differ")
+
+
+LANGUAGES = [
+    "Norwegian Bokm\u00e5l",
+    "Portuguese (Brazil)",
+    "\U0001f680 \u732b",
+    "class of a name of thirty-five letters",
+]
+
+
+@pytest.mark.parametrize("settings", [{}, SETTINGS["sentences"]], ids=["pictures", "sentences"])
+@pytest.mark.parametrize("names", [("float", "int8"), ("float", "int8 pruned", "distilled"), tuple("abcdef")])
+def test_the_words_below_an_example_touch_no_others(names: tuple[str, ...], settings: dict[str, Any]) -> None:
+    figure = compared(names, labels=LANGUAGES, **settings).plot("disagreements")
+    png(figure)
+    boxes = [words.get_window_extent() for words in figure.axes[0].texts]
+    assert all(box.x1 <= figure.bbox.width for box in boxes)
+    beside = [(one, other) for one, other in combinations(boxes, 2) if abs(one.y0 - other.y0) < 8]
+    assert beside
+    assert not any(one.x0 < other.x1 and other.x0 < one.x1 for one, other in beside)
+
+
+@pytest.mark.filterwarnings("error")
+def test_signs_that_no_font_has_are_drawn_as_boxes() -> None:
+    labels = ["\u732b", "\u72ac", "\u9ce5", "\u9b5a"]
+    comparison = compared(labels=labels, raw=["\u5b66\u7fd2 " * 60] * 50)
+    assert png(comparison.plot("disagreements")).data
+    replies = comparison.ask_example(comparison.disagreements[0].index)
+    assert png(plot_answers(answers_data(replies, labels, labels[0], words=labels[1]))).data

@@ -78,3 +78,14 @@ def test_less_that_is_better_is_said() -> None:
     study = tk.Study(None, SPACE, minimize="loss")
     study.tell({"lr": 0.1, "act": "relu"}, 1.0)
     assert parallel_data(study.history, SPACE).note == "less loss is better"
+
+
+@pytest.mark.parametrize(
+    ("sizes", "subject"),
+    [([0.0] * 10, "The only trial on the front has"), ([1.0, 0.9] + [2.0] * 10, "The 2 on the front have")],
+)
+def test_the_title_counts_the_trials_on_the_front(sizes: list[float], subject: str) -> None:
+    study = tk.Study(None, {"x": (0.0, 1.0)}, maximize="score", minimize="size")
+    for number, size in enumerate(sizes):
+        study.tell({"x": 0.9 - number / 20}, {"score": -float(number), "size": size + number * (size == 0)})
+    assert parallel_data(study.history, study.space).title.startswith(subject)

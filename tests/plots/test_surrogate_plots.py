@@ -129,3 +129,31 @@ def test_too_few_trials_show_nothing_yet(name: str) -> None:
 def test_an_unknown_metric_lists_the_known_ones(name: str) -> None:
     with pytest.raises(ValueError, match="unknown metric 'loss': the known ones are 'score'"):
         plot(name, tuned(), metric="loss")
+
+
+@pytest.mark.parametrize(("factor", "drawn"), [(1e-300, True), (1e299, True), (1.7e308, False)])
+def test_scores_of_any_size_have_a_process(factor: float, drawn: bool) -> None:
+    study = tk.Study(None, {"x": (0.0, 1.0)})
+    for x in np.linspace(0.05, 0.95, 8):
+        study.tell({"x": float(x)}, factor * (2 * float(x) - 1))
+    with np.errstate(all="ignore"):
+        data = process_data(study.history, study.space)
+        assert len(plot("process", study).axes) == 2
+    assert (data.scale is not None) is drawn
+    if drawn:
+        assert 0.01 * factor < max(data.improvement) < factor
+        assert data.next_place == 1.0
+    else:
+        assert data.title == "The values of score are too far apart to say what is expected"
+
+
+def test_the_course_of_the_surrogate_lies_within_the_picture() -> None:
+    study = tk.Study(None, tk.Space(x=tk.Float(0.0, 1.0), y=tk.Float(0.0, 1.0)))
+    for number in range(12):
+        x, y = (number * 0.618) % 1 * 0.7, number / 12
+        study.tell({"x": x, "y": y}, 3e6 + 4e6 * x * (1 - y))
+    process, slices = process_data(study.history, study.space), slices_data(study.history, study.space)
+    assert max(process.mean) > max(process.up)
+    assert process.edges[1] >= max(process.mean)
+    assert slices.low <= min(min(one.mean) for one in slices.slices)
+    assert slices.high >= max(max(one.mean) for one in slices.slices)

@@ -85,3 +85,8 @@ def test_the_words_that_stand_for_it_name_no_time() -> None:
     study.run(3)
     data, _ = plot("timeline", study)._repr_mimebundle_()  # type: ignore[attr-defined]
     assert data["text/plain"] == "When 3 trials ran"
+
+
+def test_the_words_say_what_became_of_the_trials() -> None:
+    said = timeline_data(ran((0, 10), (10, 20), (20, 25), states=("failed", "halted", "failed"))).said
+    assert said == "When 3 trials ran; 1 halted; 2 failed"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tunekit.core import text
+from tunekit.plots.fitting import shortened, words
 from tunekit.plots.theme import ACCENT, QUIET, WARNING, WIDTH, hide, label, new_figure
 
 if TYPE_CHECKING:
@@ -162,9 +163,8 @@ def draw_answers(axes: Axes, answers: Answers, labels: Sequence[str]) -> None:
         axes.text(-0.03, place, _short(labels[place]), color=QUIET, ha="right", **look)
 
 
-def _short(words: str) -> str:
-    shown = text.printable(words)
-    return shown if len(shown) <= _LETTERS else f"{shown[: _LETTERS - 1]}…"
+def _short(written: str) -> str:
+    return shortened(words(written), _LETTERS)
 
 
 def plot_answers(data: AnswersData) -> Figure:
@@ -175,9 +175,9 @@ def plot_answers(data: AnswersData) -> Figure:
     height = top + _BOTTOM + _LINE * max(len(data.labels), 6)
     figure, several = new_figure(columns, max(WIDTH, 190 * columns), height)
     look: dict[str, Any] = {"x": 12 / WIDTH, "ha": "left", "va": "top", "color": QUIET, "parse_math": False}
-    figure.suptitle(text.printable(data.title), y=1 - 2 / height, fontsize=9.5, fontweight="bold", **look)
+    figure.suptitle(words(data.title), y=1 - 2 / height, fontsize=9.5, fontweight="bold", **look)
     if data.words:
-        shown = textwrap.shorten(text.printable(data.words), _SENTENCE, placeholder=" …")
+        shown = textwrap.shorten(words(data.words), _SENTENCE, placeholder=" …")
         figure.text(s=shown, y=1 - 18 / height, fontsize=8.5, **look)
     left = 12 / WIDTH if has_picture else 0.14
     figure.subplots_adjust(left=left, top=1 - top / height, bottom=_BOTTOM / height, wspace=0.5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 _TITLE, _SMALLEST, _STEP = 9.5, 8.0, 0.5
 # What stays free beside a title, and at both ends of the words along an axis; CSS pixels.
 _GAP = 16
+# So many CSS pixels are an inch of a figure, and so many dots: letters are a little narrower or wider with others.
+_CSS, _SHARP = 100.0, 200.0
 # For a sign that the font has not.
 _MISSING = "\u25a1"
 
@@ -60,6 +63,16 @@ def shortened(written: str, letters: int) -> str:
     return written if len(written) <= letters else f"{written[: letters - 1].rstrip()}…"
 
 
+def width(axes: Axes, written: str, size: float) -> float:
+    """How much room words of that size take, in CSS pixels."""
+    return _width(axes, written, _Font(size)) / _pixels(axes, 1)
+
+
+def across(axes: Axes) -> float:
+    """How wide a picture is between its ends, in CSS pixels."""
+    return float(axes.get_position().width * _figure(axes).bbox.width) / _pixels(axes, 1)
+
+
 def fit_name(axes: Axes, name: str, size: float, room: float) -> str:
     """A name as it fits into so many CSS pixels: what is left out is its middle, for many names begin alike."""
     font = _Font(size)
@@ -88,11 +101,11 @@ def fit_title(axes: Axes, title: str) -> tuple[str, float]:
             title = title.rpartition(mark)[0]
             if _width(axes, title, font) <= room:
                 return title, _SMALLEST
-    return _cut(axes, title, font, room), _SMALLEST
+    return _cut(title, font, _dpi(axes), room), _SMALLEST
 
 
-def fit_label(axes: Axes, label: str, size: float, *, upright: bool = False) -> str:
-    """The words along an axis as they stay within the figure."""
+def fit_label(axes: Axes, label: str, size: float, *, upright: bool = False, after: str = "") -> str:
+    """The words along an axis as they stay within the figure; those that come after them are not shortened."""
     if upright:  # they stand in the middle of their axis, and may not leave the figure
         box = axes.get_position()
         middle = (box.y0 + box.y1) / 2
@@ -100,15 +113,42 @@ def fit_label(axes: Axes, label: str, size: float, *, upright: bool = False) -> 
     else:
         room = _room_above(axes)
     font = _Font(size)
-    return label if _width(axes, label, font) <= room else _cut(axes, label, font, room)
+    if _width(axes, label + after, font) <= room:
+        return label + after
+    return _cut(label, font, _dpi(axes), room - _width(axes, after, font)) + after
 
 
-def _cut(axes: Axes, written: str, font: _Font, room: float) -> str:
-    """The longest beginning that fits, with an ellipsis."""
+def wrapped(written: str, size: float, room: float, most: int) -> list[str]:
+    """Words on lines of so many CSS pixels, broken at spaces where there are any; what is beyond the last is left out.
+
+    Parameters
+    ----------
+    written
+        On one line.
+    size
+        In points.
+    room
+        How wide a line may be.
+    most
+        How many lines there may be, 1 or more.
+    """
+    font, rest, lines = _Font(size), written.strip(), list[str]()
+    room *= _SHARP / _CSS
+    while len(lines) < most - 1 and _dots(rest, font, _SHARP) > room:
+        fitting = bisect_right(range(len(rest)), room, key=lambda count: _dots(rest[:count], font, _SHARP)) - 1
+        space = rest.rfind(" ", 1, fitting + 1)
+        end = max(1, fitting) if space < 0 else space
+        lines.append(rest[:end].rstrip())
+        rest = rest[end:].lstrip()
+    return [*lines, rest if _dots(rest, font, _SHARP) <= room else _cut(rest, font, _SHARP, room)]
+
+
+def _cut(written: str, font: _Font, dots: float, room: float) -> str:
+    """The longest beginning that fits into so many dots, with an ellipsis."""
     least, most = 1, len(written)
     while least < most:
         middle = (least + most + 1) // 2
-        if _width(axes, shortened(written, middle), font) <= room:
+        if _dots(shortened(written, middle), font, dots) <= room:
             least = middle
         else:
             most = middle - 1
@@ -125,11 +165,15 @@ def _room_above(axes: Axes) -> float:
 
 
 def _pixels(axes: Axes, css: float) -> float:
-    return css * float(_figure(axes).dpi) / 100
+    return css * _dpi(axes) / _CSS
+
+
+def _dpi(axes: Axes) -> float:
+    return float(_figure(axes).dpi)
 
 
 def _width(axes: Axes, written: str, font: _Font) -> float:
-    return _dots(written, font, float(_figure(axes).dpi))
+    return _dots(written, font, _dpi(axes))
 
 
 @lru_cache(maxsize=1024)

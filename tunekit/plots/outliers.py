@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,6 +15,8 @@ _FEWEST = 4
 _FENCE = 3.0
 # They are left out only where the others would have less than this share of the picture's height.
 _FLAT = 0.25
+# What is believed may lie beyond all values, at each end by so much of their height: more would flatten them.
+_FURTHER = 0.5
 
 
 def kept_range(values: Sequence[float], *, maximize: bool) -> tuple[float, float]:
@@ -45,6 +48,26 @@ def kept_range(values: Sequence[float], *, maximize: bool) -> tuple[float, float
         if fence < low and best - kept < _FLAT * (best - worst):
             worst = kept
     return (worst, best) if maximize else (-best, -worst)
+
+
+def reaching(low: float, high: float, course: Sequence[float]) -> tuple[float, float]:
+    """The limits of a picture so that a course is seen too; one that goes far from them, no farther than is of use.
+
+    Parameters
+    ----------
+    low, high
+        Between which the trials' values lie.
+    course
+        What is believed, in the same unit.
+
+    Examples
+    --------
+    >>> reaching(0.0, 1.0, [0.5, 1.25]), reaching(0.0, 1.0, [-1e6, 0.5])
+    ((0.0, 1.25), (-0.5, 1.0))
+    """
+    further = _FURTHER * high - _FURTHER * low
+    seen = [value for value in course if math.isfinite(value)]
+    return max(low - further, min([low, *seen])), min(high + further, max([high, *seen]))
 
 
 def beyond(values: Sequence[float], low: float, high: float) -> str:

@@ -147,14 +147,23 @@ def _title(history: History, space: Space, leaders: Sequence[Trial]) -> str:
     if len(history.complete) < 2 * len(leaders):
         return f"{text.plural(len(history.complete), 'trial')}: too few to see what the best have in common"
     agreed = sorted((width, name) for name, width in _widths(space, leaders).items() if width < _AGREED)[:2]
-    of = "front" if len(history.goal.aims) > 1 else f"best {len(leaders)}"
     if not agreed:
-        return f"The {of} of {text.plural(len(history.complete), 'trial')} agree on no parameter"
+        return f"{_subject(history, leaders)} of {text.plural(len(history.complete), 'trial')} agree on no parameter"
     said = []
     for _, name in agreed:
         places = [place(space[name], trial.params, name) or 0.0 for trial in leaders]
         said.append(f"{name} {described(space[name], min(places), max(places))}")
-    return f"The {of} have {', '.join(said)}"
+    return f"{_subject(history, leaders)} {'has' if len(leaders) == 1 else 'have'} {', '.join(said)}"
+
+
+def _subject(history: History, leaders: Sequence[Trial]) -> str:
+    """The trials that a title speaks of."""
+    if len(history.goal.aims) > 1:
+        if len(leaders) == 1:
+            return "The only trial on the front"
+        all_of_it = len(history.front)
+        return f"The {all_of_it} on the front" if len(leaders) == all_of_it else f"{len(leaders)} on the front"
+    return "The best one" if len(leaders) == 1 else f"The best {len(leaders)}"
 
 
 def draw_parallel(axes: Axes, data: ParallelData) -> None:

@@ -6,16 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tunekit.core import text
 from tunekit.core.history import History
 from tunekit.core.job import Job
 from tunekit.insight.importance import importance
-from tunekit.insight.observed import observed
-from tunekit.insight.surrogate import LEAST, surrogate
+from tunekit.insight.observed import Observed, observed
+from tunekit.insight.surrogate import LEAST, Prediction, surrogate
 from tunekit.plots import plots
 from tunekit.plots.jobs import check_names, leading, shown_places, study_of, too_few
-from tunekit.plots.outliers import beyond, kept_range
+from tunekit.plots.outliers import beyond, kept_range, reaching
 from tunekit.plots.scales import Scale, described, mark, scale
 from tunekit.plots.theme import ACCENT, QUIET, hide, label, new_figure, room
 from tunekit.search.parameters import Choice
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 
 # So many places along a number without steps.
 _GRID = 121
+# Half the width of an interval that holds 95 of 100, in standard deviations.
+_WIDE = 1.959963984540054
+# The smallest doubt that is reckoned with, as a share of the scores' half range.
+_LEAST_DOUBT = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,28 +94,26 @@ def process_data(history: History, space: Space, name: str | None = None, metric
     chosen = None if name is None else check_names(space, [name])[0]
     seen = observed(history, space, metric)
     if seen.complete < LEAST:
-        none: tuple[float, ...] = ()
-        return ProcessData(
-            seen.metric, None, False, none, none, none, none, none, 0.5, none, none, (0.0, 1.0), "", too_few(seen)
-        )
+        return _nothing(seen, too_few(seen))
     name = chosen or importance(history, space, seen.metric).parameters[0].name
     axis, parameter = space.names.index(name), space[name]
     learned = surrogate(history, space, seen.metric)
+    if learned.is_flat:
+        return _nothing(seen, f"All trials have the same {seen.metric}: nothing says where it is better")
     best = leading(history, seen)
     count = parameter.count
     along = np.linspace(0.0, 1.0, _GRID) if count is None or count > _GRID else (np.arange(count) + 0.5) / count
     along = np.unique(parameter.snap(along))
     places = np.repeat(seen.places[best][None], len(along), axis=0)
     places[:, axis] = along
-    found = learned.at(places, noise=False)
-    sign = 1.0 if seen.maximize else -1.0
-    gain = expected_improvement(
-        sign * found.mean, np.maximum(found.deviation, 1e-12), float(np.max(sign * seen.values))
-    )
-    improvement = np.maximum(gain[0], 0.0)
+    with np.errstate(over="ignore", invalid="ignore"):  # huge values overflow: what is finite is drawn
+        found = learned.at(places, noise=False)
+        improvement = _improvement(found, seen)
+    if not np.isfinite(improvement).all():
+        return _nothing(seen, f"The values of {seen.metric} are too far apart to say what is expected")
     place = float(along[int(np.argmax(improvement))])
     values = [float(value) for value in seen.values]
-    low, high = kept_range(values, maximize=seen.maximize)
+    low, high = reaching(*kept_range(values, maximize=seen.maximize), found.mean.tolist())
     notes = [
         f"{text.plural(len(space) - 1, 'other')} as in trial {seen.numbers[best]}" if len(space) > 1 else "",
         beyond(values, low, high),
@@ -132,6 +135,26 @@ def process_data(history: History, space: Space, name: str | None = None, metric
         f"Most improvement is expected at {name} {described(parameter, place, place)}: "
         f"{text.number(float(improvement.max()))} of {seen.metric}",
     )
+
+
+def _nothing(seen: Observed, title: str) -> ProcessData:
+    none: tuple[float, ...] = ()
+    return ProcessData(seen.metric, None, False, none, none, none, none, none, 0.5, none, none, (0.0, 1.0), "", title)
+
+
+def _improvement(found: Prediction, seen: Observed) -> NDArray[np.float64]:
+    """The expected improvement over the best so far at each place, 0 or more, shape (n,)."""
+    # half the range: the whole one of huge values overflows
+    unit = float(seen.values.max() / 2 - seen.values.min() / 2) or float(np.abs(seen.values).max()) or 1.0
+    deviation = found.deviation / unit
+    # the squares in it overflow where values are huge and vanish where they are tiny: the interval has none
+    from_interval = (found.high / unit - found.low / unit) / (2 * _WIDE)
+    deviation = np.where(np.isfinite(deviation) & (deviation > 0), deviation, from_interval)
+    sign = 1.0 if seen.maximize else -1.0
+    gain, _, _ = expected_improvement(
+        sign * found.mean / unit, np.maximum(deviation, _LEAST_DOUBT), float(np.max(sign * seen.values / unit))
+    )
+    return unit * np.maximum(gain, 0.0)
 
 
 def draw_process(axes: Axes, below: Axes, data: ProcessData) -> None:

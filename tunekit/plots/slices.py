@@ -15,7 +15,7 @@ from tunekit.insight.observed import observed
 from tunekit.insight.surrogate import LEAST
 from tunekit.plots import plots
 from tunekit.plots.jobs import check_names, shown_places, study_of, too_few
-from tunekit.plots.outliers import beyond, kept_range
+from tunekit.plots.outliers import beyond, kept_range, reaching
 from tunekit.plots.scales import Scale, described, mark, scale
 from tunekit.plots.theme import ACCENT, QUIET, hide, label, new_figure, room
 from tunekit.search.parameters import Choice
@@ -127,6 +127,7 @@ def slices_data(
                 f"{name} hardly matters" if is_little else _title(course, space, maximize=seen.maximize),
             )
         )
+    low, high = reaching(low, high, [value for one in slices for value in one.mean])
     return SlicesData(seen.metric, tuple(slices), low, high, beyond(values, low, high), "")
 
 

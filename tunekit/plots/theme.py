@@ -22,6 +22,8 @@ WARNING = "#d4622a"  # what failed: 3.9 on white, 4.8 on #111111
 # A picture is drawn with two pixels a point, for screens that have them.
 WIDTH, HEIGHT = 640, 230
 DOTS = 200
+# An axis that reaches farther has a length that overflows.
+_FARTHEST = 4e307
 
 
 def new_figure(columns: int = 1, width: int = WIDTH, height: int = HEIGHT, rows: int = 1) -> tuple[Figure, list[Axes]]:
@@ -74,15 +76,19 @@ def hide(axes: Axes) -> None:
 
 
 def label(axes: Axes, title: str, across: str, up: str) -> None:
-    """Write the finding as the title, and what the axes are in small."""
+    """Write the finding as the title, and what the axes are in small, with figures at their marks that have room."""
+    from tunekit.plots.marks import SIZE, Marks
+
     axes.tick_params(left=True, bottom=True, labelleft=True, labelbottom=True)
     # names are the user's: a dollar sign in one is no formula
     look: dict[str, Any] = {"color": QUIET, "parse_math": False}
     drawn, size = fit_title(axes, words(title))
     axes.set_title(drawn, loc="left", fontsize=size, pad=7, fontweight="bold", **look)
     axes.set_label(words(title))  # the whole of it, for whoever cannot see the picture
-    axes.set_xlabel(fit_label(axes, words(across), 8), fontsize=8, labelpad=3, **look)
-    axes.set_ylabel(fit_label(axes, words(up), 8, upright=True), fontsize=8, labelpad=4, **look)
+    axes.set_xlabel(fit_label(axes, words(across), SIZE), fontsize=SIZE, labelpad=3, **look)
+    axes.set_ylabel(fit_label(axes, words(up), SIZE, upright=True), fontsize=SIZE, labelpad=4, **look)
+    axes.xaxis.set_major_formatter(Marks(words(across)))
+    axes.yaxis.set_major_formatter(Marks(words(up)))
 
 
 def say(figure: Figure, said: str) -> None:
@@ -104,7 +110,7 @@ def whole_numbers(axes: Axes) -> None:
 
 
 def room(values: Sequence[float]) -> tuple[float, float]:
-    """The limits that show all values with some air.
+    """The limits that show all values with some air, as far as an axis can reach.
 
     Examples
     --------
@@ -112,8 +118,8 @@ def room(values: Sequence[float]) -> tuple[float, float]:
     (-0.08, 1.08)
     """
     low, high = min(values), max(values)
-    air = 0.08 * (high - low) or 0.05 * abs(high) or 0.05
-    return low - air, high + air
+    air = (0.08 * high - 0.08 * low) or 0.05 * abs(high) or 0.05
+    return max(low - air, -_FARTHEST), min(high + air, _FARTHEST)
 
 
 def _picture_class() -> type[Figure]:

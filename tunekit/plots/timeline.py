@@ -87,13 +87,14 @@ def timeline_data(history: History) -> TimelineData:
     count = max(rows) + 1
     length = max(bar.end for bar in bars)
     busy = sum(bar.end - bar.start for bar in bars) / (count * length) if length else 0.0
-    said = text.plural(len(bars), "trial")
+    said = f"When {text.plural(len(bars), 'trial')} ran"
     title = f"{text.plural(count, 'worker')} busy {100 * busy:.0f} % of {_duration(length)}"
     failed, halted = (sum(bar.state == state for bar in bars) for state in ("failed", "halted"))
     for number, state in ((halted, "halted"), (failed, "failed")):
-        title += f"; {number:,} {state}" if number else ""
-        said += f", {number:,} {state}" if number else ""
-    return TimelineData(bars, count, breaks, busy, title, f"When {said} ran")
+        counted = f"; {number:,} {state}" if number else ""
+        title += counted
+        said += counted
+    return TimelineData(bars, count, breaks, busy, title, said)
 
 
 def _duration(seconds: float) -> str:

@@ -44,8 +44,14 @@ def jobs() -> dict[str, Callable[[], Job]]:
         "twelve parameters": lambda: _study(Space({f"parameter_{at}": (0.0, 1.0) for at in range(12)}), 30),
         "a thousand trials": lambda: _study(MIXED, 1000, fails=0.1, halts=0.3),
         "equal scores": lambda: _study(MIXED, 20, score=lambda unit: 0.5),
+        "large scores": lambda: _study(MIXED, 20, score=lambda unit: 3e6 + 4e6 * float(unit[0] * (1 - unit[1]))),
+        "small scores": lambda: _study(MIXED, 20, score=lambda unit: 2e-6 * float(unit[0])),
+        "small losses": lambda: _study(MIXED, 20, minimize="loss", score=lambda unit: -3.75e-7 * float(unit[0])),
+        "scores close together": lambda: _study(MIXED, 20, score=lambda unit: 0.9750 + 3e-5 * float(unit[0])),
+        "large scores close together": lambda: _study(MIXED, 20, score=lambda unit: 1e9 + 1e-3 * float(unit[0])),
         "one that diverged": lambda: _study(MIXED, 30, minimize="loss", score=_diverging),
         "two aims": lambda: _aiming(30, maximize="accuracy", minimize="size_kb"),
+        "two aims, close together": lambda: _far_aims(30),
         "three aims": lambda: _aiming(30, maximize=("accuracy", "speed"), minimize="size_kb"),
         "within limits": lambda: _aiming(30, maximize="accuracy", constraints={"size_kb": (None, 60.0)}),
         "outside of all limits": lambda: _aiming(10, maximize="accuracy", constraints={"size_kb": (None, 0.0)}),
@@ -114,6 +120,14 @@ def _aiming(trials: int, **about: Any) -> Study:
         size = params["width"] * params["depth"] / 10
         figures = {"accuracy": 1 - 1 / (2 + size) + 0.01 * rng.normal(), "size_kb": size, "speed": 100 / (1 + size)}
         study.tell(params, figures)
+    return study
+
+
+def _far_aims(trials: int) -> Study:
+    """A study of two aims whose values have their first seven or more digits in common."""
+    study = Study(None, Space(x=Float(0.0, 1.0)), sampler="random", seed=0, maximize="rate", minimize="cycles")
+    for x in np.linspace(0.0, 1.0, trials):
+        study.tell({"x": float(x)}, {"rate": 1e9 + 1e-2 * float(x), "cycles": -4e6 - float(x**2)})
     return study
 
 
