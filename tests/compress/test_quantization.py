@@ -232,6 +232,27 @@ class TestExclude:
         assert "left in float: " in lab[2].notes[-1]
 
 
+class Backwards(nn.Module):
+    """Reads a layer's weight a second time, turned, which onnxruntime's static quantizer stumbles over."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.head = nn.Linear(16, 8), nn.Linear(16, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = torch.relu(self.layer(x))
+        out: Tensor = self.head(nn.functional.linear(hidden, self.layer.weight.t()))
+        return out
+
+
+def test_what_the_quantizer_stumbles_over_is_an_error_with_a_way_out() -> None:
+    lab = Compression(Backwards(), tiny())
+    lab.run([Quantize("static")])
+    assert 'write mode="auto", which takes what works' in str(lab.trials[1].error)
+    lab.run([Quantize()])
+    assert lab.trials[-1].state == "complete"
+
+
 class TestNothingChanged:
     @pytest.mark.parametrize("mode", ["auto", "static", "dynamic", "weights"])
     def test_all_layers_are_excluded(self, mode: Any) -> None:

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from tunekit.compress import recipe, settings
 from tunekit.compress.fused import leave_fused_path
 from tunekit.compress.holding import Held
+from tunekit.compress.inputs import call
 from tunekit.compress.layers import prunable
 from tunekit.compress.network import copied
+from tunekit.compress.onnx_file import first_line
 from tunekit.compress.pruning.channels import TOLERANCE
 from tunekit.compress.tuning import tune
-from tunekit.core import text
+from tunekit.core import seeds, text
 from tunekit.core.events import Event, Progressed
 
 if TYPE_CHECKING:
@@ -119,6 +121,7 @@ class Factorise:
         for name, rank in replaced.items():
             network.set_submodule(name, _two(chosen[name], rank))
         leave_fused_path(network)
+        self._check_runs(network, context)
         parameters = dict(network.named_parameters())
         masks = {name: mask for name, mask in stage.masks.items() if name in parameters}
         clusters = {name: held for name, held in stage.clusters.items() if name in parameters}
@@ -136,6 +139,19 @@ class Factorise:
         if len(masks) < len(stage.masks) or len(clusters) < len(stage.clusters):
             note += " Their zeros and shared values are gone: put Prune and Share after Factorise."
         return replace(stage, network=network, masks=masks, clusters=clusters, file=None, notes=(*stage.notes, note))
+
+    def _check_runs(self, network: Module, context: Context) -> None:
+        """A forward pass that reads a layer's weight by itself does not find it in two."""
+        import torch
+
+        try:
+            with torch.no_grad(), seeds.seeded(0):
+                call(network.eval(), context.task.validation.head(2))
+        except Exception as error:
+            raise ValueError(
+                "a layer becomes two where nothing but its own call reads its weight: with all chosen ones in two the "
+                f"forward pass fails: {first_line(error)}; leave the one that is read elsewhere out with exclude="
+            ) from error
 
     def _chosen(self, model: Module) -> dict[str, Any]:
         from torch import nn

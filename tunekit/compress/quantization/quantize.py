@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Generator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from tunekit.compress import recipe, settings
 from tunekit.compress.inputs import count
 from tunekit.compress.layers import prunable
 from tunekit.compress.network import copied, layer_kinds, precision_of
+from tunekit.compress.onnx_file import first_line
 from tunekit.core import text
 from tunekit.core.events import Event, Progressed
 
@@ -188,15 +190,23 @@ class Quantize:
             why += missing
             return best.made, f"{why}, {calibrated}" if best.mode == "static" else why
         yield Progressed("Quantizing", 0.6)
-        if self.mode == "static" or (self.mode == "aware" and not recurrent):
-            made, how = int8.static(data, x, excluded), f"static int8, {calibrated}"
-        elif self.mode == "dynamic":
-            made, how = int8.dynamic(data, convolutions=True, exclude=excluded), "dynamic int8"
-        elif self.mode == "float16" or self.mode == "bfloat16":
-            made, how = int8.stored(data, self.mode, excluded), f"weights in {self.mode}, computed with in float"
-        else:
-            made, how = int8.stored(data, "int8", excluded), "weights in int8, computed with in float"
-        int8.check_runs(made, x, self.mode)
+        mode = self.mode
+        write: Callable[[], Int8] = partial(int8.stored, data, "int8", excluded)
+        how = "weights in int8, computed with in float"
+        if mode == "static" or (mode == "aware" and not recurrent):
+            write, how = partial(int8.static, data, x, excluded), f"static int8, {calibrated}"
+        elif mode == "dynamic":
+            write, how = partial(int8.dynamic, data, convolutions=True, exclude=excluded), "dynamic int8"
+        elif mode == "float16" or mode == "bfloat16":
+            write, how = partial(int8.stored, data, mode, excluded), f"weights in {mode}, computed with in float"
+        try:
+            made = write()
+        except Exception as error:  # whatever onnxruntime's quantizer stumbles over
+            raise ValueError(
+                f"onnxruntime's quantizer makes no {mode!r} form of {type(stage.network).__name__}: "
+                f'{first_line(error)}; write mode="auto", which takes what works, or leave the layer out with exclude='
+            ) from error
+        int8.check_runs(made, x, mode)
         return made, how
 
     def _trained(self, stage: Stage, context: Context) -> Generator[Event, None, Stage]:
