@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections import OrderedDict
+
 import pytest
 import torch
 from torch import nn
@@ -100,6 +102,14 @@ def test_a_tied_weight_is_one_weight_and_stays_tied() -> None:
     assert isinstance(pruned, Tied)
     assert pruned.second.weight is pruned.first.weight
     assert share_of_zeros(pruned) == pytest.approx(0.5, abs=0.01)
+
+
+@pytest.mark.parametrize("excluded", ["tied.first", "tied.second", "tied"])
+def test_a_tied_weight_is_left_alone_by_each_of_its_layers(excluded: str) -> None:
+    network = nn.Sequential(OrderedDict(tied=Tied(), head=nn.Linear(16, 4)))
+    assert list(prunable(network, exclude=(excluded,))) == ["head.weight"]
+    with pytest.raises(ValueError, match=r"takes .* away, as they share weights"):
+        prunable(Tied(), exclude=("second",))
 
 
 @pytest.mark.parametrize(

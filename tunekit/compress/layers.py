@@ -33,7 +33,8 @@ def prunable(
     layers
         Names as in ``model.named_modules()``; None: all linear, convolutional, recurrent and attention layers.
     exclude
-        Names of layers that are left out; that of a container leaves out all in it.
+        Names of layers that are left out; that of a container leaves out all in it. A weight that one of them shares
+        with other layers is left out too.
 
     Raises
     ------
@@ -57,8 +58,15 @@ def prunable(
         chosen = list(layers)
     if exclude is not None:
         chosen = _without(chosen, exclude, list(modules), type(model).__name__)
+    out = [name for name in by_layer if any(_is_within(name, left_out) for left_out in exclude or ())]
+    spared = {id(weight) for name in out for weight in by_layer[name]}
     canonical = {id(parameter): name for name, parameter in model.named_parameters()}
-    return {canonical[id(weight)]: weight for name in chosen for weight in by_layer[name]}
+    found = {canonical[id(weight)]: weight for name in chosen for weight in by_layer[name] if id(weight) not in spared}
+    if not found:
+        raise ValueError(
+            f"at least one layer is left: exclude= takes all of {_some(chosen)} away, as they share weights"
+        )
+    return found
 
 
 def weights_by_layer(model: Module) -> dict[str, list[Parameter]]:
