@@ -1,4 +1,4 @@
-"""A study with all that an explorer shows, and its explorer as a person finds it."""
+"""A study and a compression with all that an explorer shows, and the explorer as a person finds it."""
 
 from __future__ import annotations
 
@@ -43,6 +43,34 @@ PAUSE = 0.02
 """
 
 TABS = ["Progress", "Settings", "Importance", "What if", "Trials"]
+
+# A compression with a row that failed.
+NETS = """
+import torch, tunekit as tk
+from torch import nn
+
+def fails(model, task, epochs):
+    yield
+    raise OSError("no <b>disk</b>")
+
+torch.manual_seed(0)
+x = torch.randn(300, 16)
+data = x, x[:, :4].argmax(1)
+parts = {"first": nn.Linear(16, 64), "act": nn.ReLU(), "middle": nn.Linear(64, 32), "last": nn.Linear(32, 4)}
+net = nn.Sequential()
+for name, part in parts.items():
+    net.add_module(name, part)
+optimizer = torch.optim.Adam(net.parameters(), 0.01)
+for _ in range(100):
+    optimizer.zero_grad()
+    nn.functional.cross_entropy(net(x), data[1]).backward()
+    optimizer.step()
+lab = tk.Compression(net, tk.Task(data, data, loss=nn.functional.cross_entropy, fit=fails))
+lab.run([tk.Prune(0.5), tk.Quantize("weights")], show=False)
+lab.run([tk.FineTune(1)], show=False)
+"""
+
+NET_TABS = ["Progress", "Rows", "Layers", "Trade-off", "Export"]
 # Of such impact are the faults that keep somebody from using it.
 _GRAVE = ("serious", "critical")
 

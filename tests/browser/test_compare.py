@@ -7,6 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Locator
 
+from tests.browser.explorer import grave_faults
 from tests.browser.lab import Lab, LabPage, Theme
 from tests.browser.panels import until
 from tests.house.tree import ROOT
@@ -110,7 +111,12 @@ def test_a_drawn_digit_and_a_chosen_one_are_answered_at_once(lab: Lab, theme: Th
     until(lambda: "the truth is" in finding(page))
     assert view(page).get_by_role("columnheader").all_inner_texts()[1].startswith("fine")
     page.cell(2).screenshot(SCREENSHOTS / f"compare-table-{theme}.png")
+    assert grave_faults(page, ".tunekit-compare") == []
+    assert grave_faults(page, ".tunekit-comparison") == []
     assert page.complaints == []
+
+    page.restart_kernel()
+    until(lambda: finding(page) == "The kernel that this panel belongs to has gone: run the cell again.")
 
 
 def test_what_is_kept_reads_well_without_a_kernel(lab: Lab) -> None:

@@ -6,36 +6,13 @@ import re
 
 import pytest
 
+from tests.browser.explorer import NETS, grave_faults
 from tests.browser.lab import Lab, Theme
 from tests.browser.panels import panel, until
 from tests.house.tree import ROOT
 
 # To look at after a run; not kept in git.
 SCREENSHOTS = ROOT / ".screenshots"
-NETS = """
-import torch, tunekit as tk
-from torch import nn
-
-def fails(model, task, epochs):
-    yield
-    raise OSError("no <b>disk</b>")
-
-torch.manual_seed(0)
-x = torch.randn(300, 16)
-data = x, x[:, :4].argmax(1)
-parts = {"first": nn.Linear(16, 64), "act": nn.ReLU(), "middle": nn.Linear(64, 32), "last": nn.Linear(32, 4)}
-net = nn.Sequential()
-for name, part in parts.items():
-    net.add_module(name, part)
-optimizer = torch.optim.Adam(net.parameters(), 0.01)
-for _ in range(100):
-    optimizer.zero_grad()
-    nn.functional.cross_entropy(net(x), data[1]).backward()
-    optimizer.step()
-lab = tk.Compression(net, tk.Task(data, data, loss=nn.functional.cross_entropy, fit=fails))
-lab.run([tk.Prune(0.5), tk.Quantize("weights")], show=False)
-lab.run([tk.FineTune(1)], show=False)
-"""
 LEFT = "len(__import__('ipywidgets').widgets.widget._instances)"
 
 
@@ -50,6 +27,10 @@ def test_every_control_does_what_it_says(lab: Lab, theme: Theme) -> None:
 
     def look(name: str) -> None:
         explorer.screenshot(path=SCREENSHOTS / f"nets-{name}-{theme}.png")
+        assert grave_faults(page, ".tunekit-explorer") == []
+
+    explorer.get_by_role("tab", name="Progress").click()
+    look("progress")
 
     explorer.get_by_role("tab", name="Rows").click()
     explorer.get_by_role("button", name="row 2", exact=True).click()

@@ -212,3 +212,15 @@ def test_the_live_panel_shuts_nobody_out(lab: Lab, theme: Theme) -> None:
     until(lambda: live.get_by_role("status").inner_text().startswith("Paused at"))
     live.get_by_role("button", name="Stop").press("Space")
     until(lambda: {"text/plain", "image/png"} in [set(output["data"]) for output in page.cell(2).outputs])
+
+
+def test_a_live_panel_says_that_its_kernel_has_gone(lab: Lab) -> None:
+    page, explorer = opened(lab, "light", 1100, "study.start(10_000)")
+    page.run_cell(2)
+    live = page.cell(2).locator
+    live.get_by_role("img").wait_for()
+    page.restart_kernel()
+    gone = "The kernel that this panel belongs to has gone: run the cell again."
+    live.get_by_text(gone).wait_for()
+    assert live.get_by_role("button", name="Pause").is_disabled()
+    explorer.get_by_role("alert").get_by_text(gone).wait_for()

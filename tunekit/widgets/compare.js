@@ -273,10 +273,14 @@ function render({ model, el }) {
 
   model.on("change:reply", show);
   show();
+  const letKernelGo = whenLost(model, () => {
+    status.textContent = LOST;
+  });
   const letKeysGo = keepKeys((target) => panel.contains(target));
 
   return () => {
     letKeysGo();
+    letKernelGo();
     model.off("change:reply", show);
     clearTimeout(silence);
     if (url) URL.revokeObjectURL(url);

@@ -1,7 +1,5 @@
 // The head of an explorer. All words are set as text, never as markup: names and errors are the user's.
 
-const LOST = "The kernel that this panel belongs to has gone: run the cell again.";
-
 function render({ model, el }) {
   const head = element("div", "tunekit-head");
   const heading = element("div", "tunekit-heading");
@@ -13,9 +11,11 @@ function render({ model, el }) {
   head.append(heading, close);
   el.append(head, notice);
 
+  let isLost = false;
+
   function show() {
     heading.textContent = model.get("heading");
-    notice.textContent = model.comm_live === false ? LOST : model.get("notice");
+    notice.textContent = isLost ? LOST : model.get("notice");
     // the box around it is ipywidgets' own and has no name
     const box = el.closest(".tunekit-explorer");
     box?.setAttribute("role", "group");
@@ -28,16 +28,21 @@ function render({ model, el }) {
   }
 
   close.addEventListener("click", press);
-  model.on("change:heading change:notice comm_live_update", show);
+  model.on("change:heading change:notice", show);
   show();
   const attached = requestAnimationFrame(show);
 
+  const letKernelGo = whenLost(model, () => {
+    isLost = true;
+    show();
+  });
   const letKeysGo = keepKeys((target) => el.closest(".tunekit-explorer")?.contains(target));
 
   return () => {
     letKeysGo();
+    letKernelGo();
     cancelAnimationFrame(attached);
-    model.off("change:heading change:notice comm_live_update", show);
+    model.off("change:heading change:notice", show);
   };
 }
 

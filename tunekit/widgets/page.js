@@ -9,6 +9,20 @@ function element(tag, className, attributes = {}, words = "") {
   return node;
 }
 
+const LOST = "The kernel that this panel belongs to has gone: run the cell again.";
+
+const GONE = ["restarting", "autorestarting", "terminating", "dead"];
+
+// Tell when nobody hears any more what is pressed. The kernel is asked, as anywidget's models know of no comm.
+function whenLost(model, tell) {
+  const changed = model.widget_manager?.kernel?.statusChanged;
+  const hear = (_, status) => {
+    if (GONE.includes(status)) tell();
+  };
+  changed?.connect(hear);
+  return () => changed?.disconnect(hear);
+}
+
 // JupyterLab takes keys that mean something to it, Enter and the arrows among them, from whatever has the focus; here
 // they are for what has it. Those with Ctrl stay JupyterLab's: to save is to save.
 function keepKeys(isInside) {

@@ -35,6 +35,7 @@ function render({ model, el }) {
   let pressed = null;   // what was pressed and not yet confirmed: shown at once, before the kernel answers
   let again = null;
   let lastAnnounced = 0;
+  let isLost = false;
 
   function show() {
     const state = model.get("state");
@@ -43,7 +44,8 @@ function render({ model, el }) {
     const ending = pressed === "stop" || state === "stopping";
     pause.textContent = resting ? "Resume" : "Pause";
     pause.title = resting ? MEANING.resume : MEANING.pause;
-    pause.disabled = stop.disabled = over || ending || model.get("hint") !== "";
+    const hinted = isLost && !over ? LOST : model.get("hint");
+    pause.disabled = stop.disabled = over || ending || hinted !== "";
     stop.textContent = ending ? "Stopping…" : "Stop";
     panel.dataset.state = ending ? "stopping" : resting ? "paused" : state;
 
@@ -52,8 +54,8 @@ function render({ model, el }) {
     progress.setAttribute("aria-valuenow", String(percent));
     progress.setAttribute("aria-valuetext", model.get("words"));
     words.textContent = model.get("words");
-    hint.textContent = model.get("hint");
-    hint.hidden = model.get("hint") === "";
+    hint.textContent = hinted;
+    hint.hidden = hinted === "";
   }
 
   function announce() {
@@ -93,10 +95,16 @@ function render({ model, el }) {
   show();
 
   const letPictureGo = follow(picture, model);
+  const letKernelGo = whenLost(model, () => {
+    isLost = true;
+    clearTimeout(again);
+    show();
+  });
   const letKeysGo = keepKeys((target) => panel.contains(target));
 
   return () => {
     letKeysGo();
+    letKernelGo();
     letPictureGo();
     clearTimeout(again);
     model.off("change:state", confirmState);
