@@ -44,6 +44,19 @@ class Tied(nn.Module):
         return out
 
 
+class Backwards(nn.Module):
+    """Reads a layer's weight a second time, turned and without the layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.head = nn.Linear(16, 8), nn.Linear(16, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = torch.relu(self.layer(x))
+        out: Tensor = self.head(nn.functional.linear(hidden, self.layer.weight.t()))
+        return out
+
+
 def mlp() -> nn.Module:
     return nn.Sequential(
         nn.Flatten(), nn.Linear(196, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Dropout(0.2), nn.Linear(32, 10)

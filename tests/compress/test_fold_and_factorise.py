@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.compress.nets import build, digits, tiny
+from tests.compress.nets import Backwards, build, digits, tiny
 from tunekit.compress.compression import Compression
 from tunekit.compress.factorise import Factorise, best_ranks
 from tunekit.compress.fine_tune import FineTune
@@ -178,19 +178,6 @@ def test_an_amount_that_is_missed_is_told_and_so_is_what_was_left_alone() -> Non
 def test_a_wrong_amount(amount: float, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         Factorise(amount)
-
-
-class Backwards(nn.Module):
-    """Reads a layer's weight a second time, without the layer."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layer, self.head = nn.Linear(16, 8), nn.Linear(16, 4)
-
-    def forward(self, x: Tensor) -> Tensor:
-        hidden = torch.relu(self.layer(x))
-        out: Tensor = self.head(nn.functional.linear(hidden, self.layer.weight.t()))
-        return out
 
 
 def test_a_weight_that_is_read_without_its_layer_is_told() -> None:

@@ -12,7 +12,7 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
-from tests.compress.nets import Tied, build, digits, only, state, tiny
+from tests.compress.nets import Backwards, Tied, build, digits, only, state, tiny
 from tunekit.compress import latency
 from tunekit.compress.compression import Compression
 from tunekit.compress.exporter import export
@@ -230,19 +230,6 @@ class TestExclude:
         lab.run([Quantize("static", exclude="auto")])
         assert lab.trials[2].metrics["accuracy"] >= lab.trials[0].metrics["accuracy"] - 0.02
         assert "left in float: " in lab[2].notes[-1]
-
-
-class Backwards(nn.Module):
-    """Reads a layer's weight a second time, turned, which onnxruntime's static quantizer stumbles over."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layer, self.head = nn.Linear(16, 8), nn.Linear(16, 4)
-
-    def forward(self, x: Tensor) -> Tensor:
-        hidden = torch.relu(self.layer(x))
-        out: Tensor = self.head(nn.functional.linear(hidden, self.layer.weight.t()))
-        return out
 
 
 def test_what_the_quantizer_stumbles_over_is_an_error_with_a_way_out() -> None:
