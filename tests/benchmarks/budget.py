@@ -3,9 +3,10 @@
 Run by hand: ``python -m tests.benchmarks.budget``; a net's name, a number of seeds and shares of the size may follow,
 such as ``residual 5 1/4 1/10 1/20``. Each line is one seed and one share: tunekit's search with one call; int8 alone;
 random recipes of channels, fine-tuning and int8 for as long as that search took; and, where they are installed,
-Torch-Pruning with the uniform ratio that just fits and ModelOpt's FastNAS with the parameters that just fit, each
-trained for as many epochs at two learning rates, of which the better one is kept, and quantized. Chosen on the
-validation split; on the test split the difference to the original is paired. One thread.
+NNCF's quantization, which is all of its pipeline that makes a file smaller, Torch-Pruning with the uniform ratio that
+just fits and ModelOpt's FastNAS with the parameters that just fit, both trained for as many epochs at two learning
+rates, of which the better one is kept, and quantized. Chosen on the validation split; on the test split the
+difference to the original is paired. One thread.
 """
 
 from __future__ import annotations
@@ -16,16 +17,17 @@ import random
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import torch
 
 import tunekit as tk
 from tests.benchmarks.compression_nets import NETS, trained
-from tests.benchmarks.compression_peers import fine_tuned
+from tests.benchmarks.compression_peers import fine_tuned, openvino
 from tunekit.compress.exporter import export
 from tunekit.compress.network import runner
 from tunekit.compress.onnx_file import open_runner
@@ -57,13 +59,21 @@ class Outcome:
         )
 
 
-def of_file(way: str, file: bytes, whole: bytes, task: tk.Task, share: float, seconds: float) -> Outcome:
-    """Score a file beside the original's."""
-    before, after = (last(task.answers(open_runner(one))) for one in (whole, file))
-    tested = [last(task.answers(open_runner(one), "test")) for one in (whole, file)]
-    validation, size = task.value(after), len(file) / len(whole)
+def of_runner(
+    way: str, run: Callable[[Any], torch.Tensor], bytes_: int, whole: bytes, task: tk.Task, share: float, began: float
+) -> Outcome:
+    """Score a net of so many bytes beside the original's file; ``began`` is when its making did."""
+    seconds, runs = time.perf_counter() - began, (open_runner(whole), run)
+    before, after = (last(task.answers(one)) for one in runs)
+    tested = [last(task.answers(one, "test")) for one in runs]
+    validation, size = task.value(after), bytes_ / len(whole)
     kept = size <= share and validation >= task.value(before) - DROP - 1e-9
     return Outcome(way, size, validation, task.change(*tested).value, kept, seconds)
+
+
+def of_file(way: str, file: bytes, whole: bytes, task: tk.Task, share: float, began: float) -> Outcome:
+    """Score a file beside the original's."""
+    return of_runner(way, open_runner(file), len(file), whole, task, share, began)
 
 
 def ours(model: torch.nn.Module, task: tk.Task, seed: int, share: float) -> tuple[Outcome, tk.Compression]:
@@ -71,12 +81,12 @@ def ours(model: torch.nn.Module, task: tk.Task, seed: int, share: float) -> tupl
     lab = tk.Compression(model, task, seed=seed)
     began = time.perf_counter()
     said = repr(lab.run(budget=tk.Budget(size=share, drop=DROP)))
-    seconds = time.perf_counter() - began
     limits = share * lab.trials[0].metrics["size"]
     small = [trial for trial in lab.trials if trial.state == "complete" and trial.metrics["size"] <= limits]
     best = max(small, key=lambda trial: trial.metrics["accuracy"], default=lab.trials[0])
     number = lab.best_number if "keeps" in said else best.number
-    found = of_file("tunekit", lab._shop.made[number or 0].file, lab._shop.made[0].file, task, share, seconds)
+    files = [lab._shop.made[one].file for one in (number or 0, 0)]
+    found = of_file("tunekit", *files, task, share, began)
     assert found.kept == said.startswith("Row"), said
     return found, lab
 
@@ -99,7 +109,7 @@ def at_random(model: torch.nn.Module, task: tk.Task, seed: int, share: float, se
         else min(complete, key=lambda trial: trial.metrics["size"])
     )
     file, whole = lab._shop.made[best.number].file, lab._shop.made[0].file
-    return of_file(f"random, {len(complete) // 3} recipes", file, whole, task, share, time.perf_counter() - began)
+    return of_file(f"random, {len(complete) // 3} recipes", file, whole, task, share, began)
 
 
 def tuned_on(slim: torch.nn.Module, task: tk.Task, seed: int) -> torch.nn.Module:
@@ -134,7 +144,7 @@ def torch_pruning(model: torch.nn.Module, task: tk.Task, seed: int, share: float
             continue
         tuned = tuned_on(slim, task, seed)
         file = int8.static(export(tuned, x), task.train.head(256)).file
-        return of_file(f"Torch-Pruning {ratio:.0%}", file, whole, task, share, time.perf_counter() - began)
+        return of_file(f"Torch-Pruning {ratio:.0%}", file, whole, task, share, began)
     return None
 
 
@@ -167,8 +177,24 @@ def modelopt(model: torch.nn.Module, task: tk.Task, seed: int, share: float) -> 
             return None
         tuned = tuned_on(slim, task, seed)
         file = int8.static(export(tuned, x), task.train.head(256)).file
-        return of_file(f"ModelOpt {left}", file, whole, task, share, time.perf_counter() - began)
+        return of_file(f"ModelOpt {left}", file, whole, task, share, began)
     return None
+
+
+def nncf(model: torch.nn.Module, task: tk.Task, seed: int, share: float) -> Outcome | None:
+    """Its quantization after training, run by OpenVINO; None where it cannot.
+
+    Its pruning keeps zeros in full, in a file of the same bytes.
+    """
+    whole, began = export(model, task.validation.head(32)), time.perf_counter()
+    try:
+        made = openvino(model, task, seed)
+        return of_runner("NNCF", made.run, made.size, whole, task, share, began)
+    except ImportError:
+        return None
+    except Exception as error:
+        print(f"    NNCF: {type(error).__name__}: {error}"[:150])
+        return None
 
 
 def lines(name: str, seed: int, share: float) -> list[Outcome]:
@@ -178,9 +204,9 @@ def lines(name: str, seed: int, share: float) -> list[Outcome]:
     whole = lab._shop.made[0].file
     began = time.perf_counter()
     alone = int8.static(whole, task.train.head(256)).file
-    outcomes = [found, of_file("int8 alone", alone, whole, task, share, time.perf_counter() - began)]
+    outcomes = [found, of_file("int8 alone", alone, whole, task, share, began)]
     outcomes.append(at_random(model, task, seed, share, found.seconds))
-    for peer in (torch_pruning, modelopt):
+    for peer in (nncf, torch_pruning, modelopt):
         made = peer(model, task, seed, share)
         if made is not None:
             outcomes.append(made)
