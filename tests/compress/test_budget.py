@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -270,17 +270,35 @@ def test_a_net_that_needs_too_much_memory_is_a_row_that_failed() -> None:
     assert lab[lab.best_number or 0].metrics
 
 
-def test_a_task_with_its_own_loop_is_fine_tuned_and_not_taught() -> None:
-    def fit(model: nn.Module, task: Any, epochs: int) -> Any:
-        optimizer = torch.optim.Adam(model.parameters())
-        for _ in range(epochs):
-            for x, y in task.batches(torch.Generator().manual_seed(0)):
-                optimizer.zero_grad()
-                task.loss(model(x), y).backward()
-                optimizer.step()
-                yield
+def by_hand(model: nn.Module, task: Any, epochs: int) -> Iterator[None]:
+    """A training loop of the user's own."""
+    optimizer = torch.optim.Adam(model.parameters())
+    for _ in range(epochs):
+        for x, y in task.batches(torch.Generator().manual_seed(0)):
+            optimizer.zero_grad()
+            task.loss(model(x), y).backward()
+            optimizer.step()
+            yield
 
-    lab = Compression(trained("mlp"), digits(fit=fit))
+
+def test_what_was_better_before_it_was_trained_on_is_kept() -> None:
+    def fit(model: nn.Module, task: Any, epochs: int) -> Iterator[None]:
+        yield from by_hand(model, task, epochs)
+        if epochs > 1:  # what is trained for long is lost
+            for parameter in model.parameters():
+                parameter.data.zero_()
+
+    lab = Compression(trained("conv"), digits(fit=fit))
+    words = repr(lab.start(budget=HALF).wait())
+    assert words.startswith(f"Row {lab.best_number} keeps {HALF!r}")
+    trained_for = [[getattr(step, "epochs", 0) for step in lab[row].recipe] for row in range(len(lab.trials))]
+    assert max(trained_for[lab.best_number or 0]) == 1
+    control = next(trial.number for trial in lab.trials if "fresh=True" in trial.params["step"])
+    assert trained_for[control][-1] == max(sum(epochs) for epochs in trained_for[:control])
+
+
+def test_a_task_with_its_own_loop_is_fine_tuned_and_not_taught() -> None:
+    lab = Compression(trained("mlp"), digits(fit=by_hand))
     lab.start(budget=Budget(macs=1 / 2, drop=0.3)).wait()
     assert [trial.state for trial in lab.trials] == ["complete"] * len(lab.trials)
     assert any("FineTune" in trial.params["step"] for trial in lab.trials)

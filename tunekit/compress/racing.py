@@ -102,15 +102,21 @@ class Race:
         return [tried[:_WAYS], *([replace(one, way=tried[0].way)] for one in others)]
 
     def to_the_end(self, ways: Sequence[Entrant]) -> Generator[Event, None, Entrant]:
-        """Train one shape to the end in each of its ways, since a few epochs say little about many; return the best."""
-        return (yield from self._all_further(ways, _LONG))[0]
+        """Train one shape to the end in each of its ways, since a few epochs say little about many; return the best.
+
+        That may be one from before: more training is not always better.
+        """
+        ends = yield from self._all_further(ways, _LONG)
+        return self._best([*ends, *ways])[0]
 
     def from_scratch(self, done: Entrant) -> Generator[Event, None, int | None]:
-        """Train the same shape anew for as long, the control; return the row. Zeros and shared values are no shape."""
+        """Train the same shape anew, as long as any row of it; return the row. Zeros and shared values are no shape."""
         self.findings.control = None  # that of an earlier finalist says nothing about this one
         if done.shape.is_packed:
             return None
-        epochs = sum(int(getattr(step, "epochs", 0)) for step in self.shop.made[done.row].recipe)
+        shape = self.shop.made[done.row].recipe[:1]
+        alike = (made.recipe for made in self.shop.made.values() if made.recipe[:1] == shape)
+        epochs = max(sum(int(getattr(step, "epochs", 0)) for step in recipe) for recipe in alike)
         if self._affordable(done.row, epochs) < epochs:
             self.findings.ran_out = True
             return None

@@ -127,7 +127,7 @@ def _compared(control: tuple[int, int], best: Trial, limits: Limits, trials: Seq
     """The net beside the same shape that was trained from scratch."""
     fresh, kept = (trials[number].metrics[limits.metric] for number in control)
     figures = f"{text.number(fresh)} from scratch (row {control[0]}), {text.number(kept)} from the original's weights"
-    said = f"The same shape trained from scratch for as long, before quantization: {limits.metric} {figures}"
+    said = f"The same shape trained from scratch for at least as long, before quantization: {limits.metric} {figures}"
     if best.number >= control[0]:
         return f"{said}: so the one from scratch is handed over."
     return f"{said}: they are kept." if fresh < kept else f"{said}: they bought nothing here."
