@@ -13,7 +13,8 @@ from torch import nn
 from tests.compress.nets import digits
 from tunekit.compress.compiled import CompileError, compile_for
 from tunekit.compress.compression import Compression
-from tunekit.compress.measure import BATCHES, RUNTIMES, measure
+from tunekit.compress.measure import measure
+from tunekit.compress.measurement import BATCHES, RUNTIMES
 from tunekit.compress.quantization.quantize import Quantize
 
 

@@ -11,11 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from tests.compress.nets import build, digits, only, state
+from tunekit.compress.compression import Compression
 from tunekit.compress.exporter import Exporter, ExportError, export, sketch
 from tunekit.compress.latency import compare, finish
 from tunekit.compress.macs import macs
 from tunekit.compress.measure import measure
 from tunekit.compress.onnx_file import open_runner
+from tunekit.compress.pruning.prune import Prune
 from tunekit.compress.quantization import int8
 
 
@@ -122,6 +124,47 @@ def test_measuring_leaves_everything_as_it_was(capfd: pytest.CaptureFixture[str]
     assert set(found.latencies) == {(runtime, size) for runtime in ("eager", "onnxruntime") for size in (1, 32)}
     assert found.parameters == sum(parameter.numel() for parameter in model.parameters())
     assert found.metrics["latency_eager_1"] == found.latencies["eager", 1].median
+
+
+def test_one_model_alone_has_the_figures_of_its_row() -> None:
+    model, task = build("conv"), digits()
+    lab = Compression(model, task)
+    lab.run([Prune(0.3, granularity="channels", epochs=0)], show=False)
+    names = ("size", "bundle", "memory", "macs", "parameters", "nonzeros", "accuracy", "accuracy_low")
+    whole, slim = lab.trials[0].metrics, lab.trials[1].metrics
+    alone = measure(model, task, latency=False).metrics
+    assert {name: alone[name] for name in names} == {name: whole[name] for name in names}
+    beside = measure(lab[1].model(), task, baseline=model, latency=False)
+    assert beside.baseline is not None
+    assert beside.baseline.metrics == alone
+    for name in (
+        "size",
+        "memory",
+        "macs",
+        "accuracy",
+        "accuracy_change",
+        "accuracy_change_low",
+        "accuracy_change_high",
+    ):
+        assert beside.metrics[name] == slim[name], name
+
+
+def test_a_model_is_measured_beside_another_one() -> None:
+    small, big, task = build("conv", seed=1), build("mlp"), digits()
+    found = measure(small, task, baseline=big)
+    assert found.baseline is not None
+    assert set(found.latencies) == set(found.baseline.latencies)
+    facts, *rest = repr(found).split("\n")
+    assert facts == repr(measure(small, task, latency=False))
+    assert rest == [line for line in repr(found.explain()).split("\n") if line.startswith("Beside the baseline: ")]
+    assert f"x smaller, bundle {found.baseline.bundle_bytes / found.bundle_bytes:.1f}x smaller" in rest[0]  # type: ignore[operator]
+    assert "x more, memory between layers " in rest[0]
+    assert "on the same examples: " in rest[0]
+    for size, words in ((1, "1 example"), (32, "32 examples")):
+        (said,) = (line for line in repr(found.explain()).split("\n") if line.startswith(f"With {words}: "))
+        assert min(time.median for (_, batch), time in found.latencies.items() if batch == size) > 0
+        assert f"the baseline in onnxruntime, {found.baseline.latencies['onnxruntime', size]}." in said
+    assert task.test_looks == 0
 
 
 @cache

@@ -6,7 +6,7 @@ import html
 from collections.abc import Sequence
 
 from tunekit.compress.html_frame import LEFT, LINE, framed, time_shown
-from tunekit.compress.measure import BATCHES, RUNTIMES
+from tunekit.compress.measurement import BATCHES, RUNTIMES
 from tunekit.compress.table import Row, counts, runtimes, scale
 from tunekit.core import text
 

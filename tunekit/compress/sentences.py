@@ -6,15 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tunekit.compress.choice import RULE
-from tunekit.compress.measure import RUNTIMES
+from tunekit.compress.measurement import RUNTIMES
+from tunekit.compress.ratios import factor, speed
 from tunekit.core import text
 
 if TYPE_CHECKING:
     from tunekit.compress.table import Row
     from tunekit.core.trial import Trial
-
-# Two latencies closer than this are called the same: medians of one run move by as much.
-_SAME = 0.05
 
 
 def outcome(trials: Sequence[Trial], planned: int, metric: str) -> str:
@@ -42,7 +40,7 @@ def outcome(trials: Sequence[Trial], planned: int, metric: str) -> str:
         start, end = trials[0].metrics, done[-1].metrics
         parts.append(
             f"{text.plural(len(done), 'step')}: {text.size(start['size'])} → {text.size(end['size'])} "
-            f"({_factor(start['size'], end['size'])}), "
+            f"({factor(start['size'], end['size'])}), "
             f"{metric} {text.number(start[metric])} → {text.number(end[metric])} on validation."
         )
         if any(_only_masked(trial.metrics, start) for trial in done):
@@ -78,7 +76,7 @@ def below(rows: Sequence[Row], rule: str = RULE) -> tuple[list[str], list[str]]:
         share = 100 * (1 - least.nonzeros / least.parameters)
         facts.append(
             f"Row {least.number}: {share:.0f} % of the parameters are zero, and the ONNX file and the MACs are as "
-            f"before: zeros alone save no time; the bundle is {_factor(original.bundle, least.bundle)}."
+            f"before: zeros alone save no time; the bundle is {factor(original.bundle, least.bundle)}."
         )
     grown = [str(row.number) for row in complete[1:] if row.size > 1.01 * original.size]
     if grown:
@@ -116,7 +114,7 @@ def _int8(rows: Sequence[Row]) -> list[str]:
         for size, what in ((1, "one example"), (32, "32 examples")):
             mine, other = row.latencies.get(("onnxruntime", size)), before.latencies.get(("onnxruntime", size))
             if mine is not None and other is not None:
-                words.append(f"{_speed(other.median, mine.median)} with {what}")
+                words.append(f"{speed(other.median, mine.median)} with {what}")
         if words:
             said.append(
                 f"Row {row.number}: in onnxruntime on this machine, it is {' and '.join(words)} than float (row "
@@ -139,28 +137,16 @@ def _measured(rows: Sequence[Row]) -> list[str]:
         if baseline is None or not times:
             continue
         fastest = min(times, key=lambda runtime: times[runtime].median)
-        speed = _speed(baseline.median, times[fastest].median)
+        than = speed(baseline.median, times[fastest].median)
         said.append(
             f"Row {best.number} with {what}: fastest in {RUNTIMES[fastest]}, "
-            f"{text.latency(times[fastest].median)}; {speed} than the original in onnxruntime, "
+            f"{text.latency(times[fastest].median)}; {than} than the original in onnxruntime, "
             f"{text.latency(baseline.median)}."
-            if speed != "as fast"
+            if than != "as fast"
             else f"Row {best.number} with {what}: fastest in {RUNTIMES[fastest]}, "
             f"{text.latency(times[fastest].median)}; as fast as the original in onnxruntime."
         )
     return [*said, "Latencies are medians for one batch on this CPU; all rows were timed in turn, in one run."]
-
-
-def _speed(before: float, after: float) -> str:
-    if abs(after - before) <= _SAME * before:
-        return "as fast"
-    return f"{before / after:.1f}x faster" if after < before else f"{after / before:.1f}x slower"
-
-
-def _factor(before: float, after: float) -> str:
-    if abs(after - before) < 0.01 * before:
-        return "as before"
-    return f"{before / after:.1f}x smaller" if after < before else f"{after / before:.1f}x larger"
 
 
 def _only_masked(metrics: Mapping[str, float], start: Mapping[str, float]) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tunekit.compress.latency import Latency
-from tunekit.compress.measure import BATCHES, RUNTIMES, Cell
+from tunekit.compress.measurement import BATCHES, RUNTIMES, Cell
 from tunekit.compress.score import Score
 from tunekit.core import text
 

@@ -6,7 +6,7 @@ import math
 import time
 import traceback
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tunekit.compress import bundle_file
@@ -16,10 +16,10 @@ from tunekit.compress.bundle_file import Bundle
 from tunekit.compress.compiled import CompileError
 from tunekit.compress.exporter import Exporter
 from tunekit.compress.inputs import ports
-from tunekit.compress.measure import compiled_calls, facts_of, latency_metrics, timed_calls
+from tunekit.compress.measure import compiled_calls, facts_of, timed_calls
+from tunekit.compress.measurement import latency_metrics
 from tunekit.compress.network import norm_epsilons, runner
 from tunekit.compress.onnx_file import open_runner
-from tunekit.compress.onnx_memory import memory_bytes
 from tunekit.compress.randomness import own_stream
 from tunekit.compress.stage import Context, Stage
 from tunekit.compress.structure import describe
@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from torch.nn import Module
 
     from tunekit.compress.inputs import Inputs
-    from tunekit.compress.measure import Cell
+    from tunekit.compress.measurement import Cell
     from tunekit.compress.recipe import Step
+    from tunekit.compress.score import Score
     from tunekit.compress.task import Answers, Runner, Task
 
 # Each cell of the table is timed this long, all of them together no longer than that.
@@ -174,19 +175,18 @@ class Workshop:
         made = Made(stage, file, recipe)
         if not steps:
             self._original_scored(answers)
-        metrics = facts.metrics | self._change(answers) | {"memory": memory_bytes(file)}
+        metrics = replace(facts, change=self._change(answers)).metrics
         return made, metrics | {"bundle": self.bundle_bytes(made, metrics)}
 
     def bundle_bytes(self, made: Made, metrics: Mapping[str, float]) -> int:
         """How large the bundle is that `Compressed.save` would write."""
         return len(bundle_file.pack(self.content(made, metrics)))
 
-    def _change(self, answers: Answers) -> dict[str, float]:
-        """How the score changed against the original on the same examples, with its 95 % interval."""
+    def _change(self, answers: Answers) -> Score | None:
+        """How the score changed against the original on the same examples; None for the original itself."""
         if self._original_answers is None or self._original_answers is answers:
-            return {}
-        change, name = self.task.change(self._original_answers, answers), f"{self.task.metric_name}_change"
-        return {name: change.value, f"{name}_low": change.low, f"{name}_high": change.high}
+            return None
+        return self.task.change(self._original_answers, answers)
 
     def content(self, made: Made, metrics: Mapping[str, float]) -> Bundle:
         """What the bundle of a row holds."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tunekit.compress import latency as latencies
 from tunekit.compress.inputs import repeated
-from tunekit.compress.measure import BATCHES
+from tunekit.compress.measurement import BATCHES
 from tunekit.compress.score import of_hits
 from tunekit.compress.task import Task
 from tunekit.core import seeds, text, upstairs

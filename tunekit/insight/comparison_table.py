@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from tunekit.compress.html_frame import LEFT, LINE, framed, time_shown
 from tunekit.compress.latency import Latency
-from tunekit.compress.measure import BATCHES
+from tunekit.compress.measurement import BATCHES
 from tunekit.compress.score import Score
 from tunekit.core import text
 from tunekit.insight.calibration import Calibration

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tunekit.compress.measure import BATCHES, RUNTIMES
+from tunekit.compress.measurement import BATCHES, RUNTIMES
 from tunekit.compress.score import Score
 from tunekit.compress.table import Row as Net
 from tunekit.core import text
