@@ -78,6 +78,20 @@ def conv() -> nn.Module:
     )
 
 
+def small() -> nn.Module:
+    """A net for pairs of steps: all kinds of things in it, hardly any weights."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return nn.Sequential(
+            nn.Linear(16, 24, bias=False),
+            nn.BatchNorm1d(24),
+            nn.ReLU(),
+            nn.Linear(24, 24),
+            nn.ReLU(),
+            nn.Linear(24, 4),
+        )
+
+
 NETS: dict[str, Callable[[], nn.Module]] = {
     "mlp": mlp,
     "conv": conv,

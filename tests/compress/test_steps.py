@@ -1,83 +1,39 @@
-"""What every registered step holds, on every net, alone and after every other."""
+"""What every registered step holds, on every net."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from functools import partial
 
 import pytest
 import torch
-from torch import nn
 
-from tests.compress.nets import NETS, build, digits, tiny
+from tests.compress.nets import NETS, build, digits, small, tiny
+from tests.compress.step_suites import EXAMPLES, ONCE, suite
+from tests.compress.zoo import ZOO
 from tunekit.compress import recipe as recipes
 from tunekit.compress.compression import Compression
 from tunekit.compress.distill import Distill
-from tunekit.compress.factorise import Factorise
 from tunekit.compress.fine_tune import FineTune
-from tunekit.compress.fold import Fold
 from tunekit.compress.layers import prunable
 from tunekit.compress.pruning.prune import Prune
-from tunekit.compress.quantization.quantize import Quantize
 from tunekit.compress.recipe import Step
 from tunekit.compress.sharing import Share
-from tunekit.compress.task import Task
-from tunekit.testing import StepConformance
 
-# At least one of each registered step, and one for each way in which it works on a net.
-EXAMPLES: dict[str, Step] = {
-    "distill": Distill(epochs=1),
-    "factorise": Factorise(0.4),
-    "fine-tune": FineTune(epochs=1),
-    "fold": Fold(),
-    "prune": Prune(0.7),
-    "prune channels": Prune(0.4, granularity="channels", epochs=1),
-    "quantize": Quantize("static"),
-    "quantize aware": Quantize("aware", bits=4, epochs=1),
-    "share": Share(3, epochs=1),
-}
+WITHOUT_A_NORM = ("lstm", "gru", "recurrent", "encoder", "tied", "weight norm", "half")
 # Where a step does not apply: what it says, before it starts.
-NOT_APPLICABLE = {("fold", net): "has none; leave Fold out" for net in ("lstm", "gru")}
-
-
-def small() -> nn.Module:
-    """A net for pairs of steps: all kinds of things in it, hardly any weights."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return nn.Sequential(
-            nn.Linear(16, 24, bias=False),
-            nn.BatchNorm1d(24),
-            nn.ReLU(),
-            nn.Linear(24, 24),
-            nn.ReLU(),
-            nn.Linear(24, 4),
-        )
-
-
-def suite(name: str, step: Step, model: Callable[[], nn.Module], task: Callable[[], Task], **settings: Any) -> type:
-    """The conformance of one step on one net."""
-    methods = {"make": lambda self: step, "model": lambda self: model(), "task": lambda self: task()}
-    return type(name, (StepConformance,), {"__module__": __name__, "__test__": True, **methods, **settings})
-
+NOT_APPLICABLE = {("fold", net): "has none; leave Fold out" for net in WITHOUT_A_NORM}
 
 for _net in NETS:
     for _name, _step in EXAMPLES.items():
-        _title = "Test" + f"{_name} of {_net}".title().replace(" ", "").replace("-", "")
-        globals()[_title] = suite(
-            _title,
-            _step,
-            lambda net=_net: build(net),  # type: ignore[misc]
-            digits,
-            refused=NOT_APPLICABLE.get((_name, _net)),
-        )
+        _refused = NOT_APPLICABLE.get((_name, _net))
+        globals().update(suite(__name__, f"{_name} of {_net}", _step, partial(build, _net), digits, refused=_refused))
 
-for _name, _step in EXAMPLES.items():
-    for _first, _before in EXAMPLES.items():
-        if not _before.last and (_first, _name) != ("fold", "fold"):
-            _title = "Test" + f"{_name} after {_first}".title().replace(" ", "").replace("-", "")
-            # that a seed gives the same each time is seen on single steps: here it would double what is run
-            once = {"test_the_same_seed_gives_the_same": None}
-            globals()[_title] = suite(_title, _step, small, tiny, before=(_before,), **once)
+for _net, _kind in ZOO.items():
+    for _name, _step in EXAMPLES.items():
+        _refused = NOT_APPLICABLE.get((_name, _net))
+        globals().update(
+            suite(__name__, f"{_name} of {_net}", _step, _kind.model, _kind.task, refused=_refused, **ONCE)
+        )
 
 
 def test_every_registered_step_is_here() -> None:
