@@ -130,13 +130,18 @@ def torch_pruning(model: torch.nn.Module, task: tk.Task, seed: int, share: float
     names = {name for name, module in model.named_modules() if module in heads}
     for ratio in (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95):
         slim = copy.deepcopy(model).train()
-        tp.pruner.MagnitudePruner(
-            slim,
-            x[:1],  # type: ignore[index]
-            importance=tp.importance.MagnitudeImportance(p=2),
-            pruning_ratio=ratio,
-            ignored_layers=[module for name, module in slim.named_modules() if name in names],
-        ).step()
+        try:
+            tp.pruner.MagnitudePruner(
+                slim,
+                x[:1],  # type: ignore[index]
+                importance=tp.importance.MagnitudeImportance(p=2),
+                pruning_ratio=ratio,
+                ignored_layers=[module for name, module in slim.named_modules() if name in names],
+            ).step()
+            runner(slim)(x)
+        except Exception as error:
+            print(f"    Torch-Pruning by {ratio:.0%}: {type(error).__name__}: {error}"[:150])
+            return None
         parameters = sum(one.numel() for one in slim.parameters())
         if parameters > share * len(whole):
             continue
