@@ -8,12 +8,14 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from tests.compress.nets import build, digits, state, tiny
+from tunekit.compress import explaining
 from tunekit.compress.compression import Compression
 from tunekit.compress.fine_tune import FineTune
 from tunekit.compress.pruning.prune import Prune
 from tunekit.compress.quantization.quantize import Quantize
 from tunekit.compress.score import Score
 from tunekit.compress.sensitivity import LayerSensitivity, Sensitivity
+from tunekit.compress.table import Row
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +127,19 @@ def test_it_explains_itself_in_sentences_with_figures(lab: Compression) -> None:
     assert any("fragile" in line for line in lines)
     assert repr(lab.explain()) == words
     assert repr(Compression(build("mlp"), digits()).explain()) == "Nothing has been run yet."
+
+
+@pytest.mark.parametrize("state", ["complete", "failed"])
+def test_also_a_single_step_is_explained_in_five_sentences(state: str) -> None:
+    score = Score(0.9, 0.88, 0.92, 1000)
+    original = Row(0, "original", "complete", "accuracy", 102_000, macs=552_000, score=score)
+    step = Row(1, "Quantize()", state, "accuracy", 30_000, score=score if state == "complete" else None, reason="no")
+    said = explaining.explain([original, step], None, None)
+    assert len(said) == 5
+    assert "The original has a file of 102 kB, 552 k operations and accuracy 0.900." in said
+    assert "That accuracy is from 1,000 examples: its 95 % interval is 0.880 to 0.920." in said
+    assert said[-1] == "What each layer may lose is not measured yet: sensitivity() measures it."
+    assert explaining.explain([original], None, None)[0] == "Nothing has been tried on the original yet."
 
 
 def test_the_best_is_repeated_with_other_seeds(lab: Compression) -> None:

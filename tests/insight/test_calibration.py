@@ -27,12 +27,23 @@ def test_it_is_the_weighted_distance_of_each_bin() -> None:
     assert found.accuracy == 0.5
 
 
-@pytest.mark.parametrize(("right", "words"), [(0.9, "no worse"), (0.7, "20.0 points too sure"), (1, "too unsure")])
+@pytest.mark.parametrize(
+    ("right", "words"), [(0.9, "no fault beyond chance"), (0.7, "20.0 points too sure"), (1, "too unsure")]
+)
 def test_it_says_in_which_direction(right: float, words: str) -> None:
     found = calibration(*drawn(0.9, right))
     assert words in repr(found)
     assert found.is_off == (right != 0.9)
     assert [one.is_off for one in found.bins] == [found.is_off]
+
+
+def test_faults_that_cancel_are_not_told_as_none() -> None:
+    """As much too sure in one half as too unsure in the other: on average it is right as often as it says."""
+    sure, unsure = drawn(0.9, 0.7), drawn(0.6, 0.8)
+    shares, targets = (np.concatenate(pair) for pair in zip(sure, unsure, strict=True))
+    found = calibration(shares, targets)
+    assert found.confidence == pytest.approx(found.accuracy)
+    assert found.words == "20.0 points off, both ways"
 
 
 def test_a_model_that_means_what_it_says_is_seldom_blamed() -> None:

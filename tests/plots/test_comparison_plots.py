@@ -20,6 +20,7 @@ from tunekit.plots.calibration import calibration_data
 from tunekit.plots.comparison import comparison_plots, plot
 from tunekit.plots.disagreements import disagreements_data
 from tunekit.plots.image import png
+from tunekit.plots.theme import DOTS, WIDTH
 
 X = torch.rand(50, 1, 6, 6, generator=torch.Generator().manual_seed(0))
 Y = X.flatten(1)[:, :4].argmax(1)
@@ -59,6 +60,30 @@ def test_calibration_has_a_dot_for_each_bin_and_says_what_is_wrong() -> None:
         assert sum(dot.count for dot in data.dots) == 50
         assert [dot.is_off for dot in data.dots] == [each.is_off for each in row.calibration.bins]
         assert data.title == f"{row.name}: {row.calibration.words}"
+
+
+@pytest.mark.parametrize("count", [2, 3, 6])
+def test_the_calibration_of_many_models_stays_on_a_page(count: int) -> None:
+    names = tuple(f"pruned to 80 % and then fine-tuned in run {place}" for place in range(count))
+    figure = compared(names).plot("calibration")
+    figure.draw_without_rendering()
+    assert len(figure.axes) == count
+    assert figure.bbox.width / DOTS * 100 == WIDTH
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert len(set(titles)) == count, "the names are told apart"
+    boxes = [axes._left_title.get_window_extent() for axes in figure.axes]
+    boxes += [axis.label.get_window_extent() for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)]
+    boxes += [label.get_window_extent() for axes in figure.axes for label in axes.get_xticklabels()]
+    boxes = [box for box in boxes if box.width and box.height]
+    assert all(not one.overlaps(other) for one, other in combinations(boxes, 2))
+    assert all(min(box.x0, box.y0) >= 0 and box.x1 <= figure.bbox.width for box in boxes)
+
+
+def test_two_models_that_are_one_have_the_same_calibration() -> None:
+    one = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(36, 4))
+    first, second = calibration_data(tk.compare({"one": one, "other": one}, (X, Y), latency=False))
+    assert first.dots == second.dots
+    assert first.title.removeprefix("one: ") == second.title.removeprefix("other: ")
 
 
 def test_the_most_contrary_examples_are_shown_with_their_answers() -> None:

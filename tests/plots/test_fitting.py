@@ -18,6 +18,17 @@ def test_a_long_title_loses_its_last_clauses() -> None:
     assert axes.get_label() == "Front of 17 trials, accuracy from 0.723 to 0.983; hypervolume 20.6"
 
 
+def test_a_title_of_one_of_several_keeps_both_ends_of_its_name() -> None:
+    _, (first, second) = theme.new_figure(2)
+    drawn = []
+    for axes, name in ((first, f"{LONG}_a"), (second, f"{LONG}_b")):
+        theme.label(axes, f"{name}: 9.5 points too sure", "", "", name)
+        drawn.append(axes.get_title(loc="left"))
+        assert axes.get_label() == f"{name}: 9.5 points too sure"
+    assert drawn[0] != drawn[1]
+    assert all("…" in title and title.endswith(": 9.5 points too sure") for title in drawn)
+
+
 def test_a_title_with_room_stays_as_it_is() -> None:
     _, (axes,) = theme.new_figure()
     theme.label(axes, "Best score 0.997, at trial 6", "", "")

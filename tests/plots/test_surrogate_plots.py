@@ -94,10 +94,60 @@ def test_the_process_goes_through_its_trials_and_says_where_to_go_next() -> None
     data = process_data(study.history, study.space)
     for across, up in zip(data.across, data.up, strict=True):
         assert float(np.interp(across, data.places, data.mean)) == pytest.approx(up, abs=0.2)
-    assert all(value >= 0 for value in data.improvement)
-    assert data.next_place == data.places[int(np.argmax(data.improvement))]
+    assert all(value >= 0 for value in data.worth)
+    assert data.next_place == data.places[int(np.argmax(data.worth))]
     assert 1 < 5 * data.next_place < 3
     assert data.note == ""
+
+
+@cache
+def limited(low: float | None = None, high: float | None = None) -> tk.Study:
+    study = tk.Study(
+        lambda x: {"acc": x, "size": 100 * x},
+        {"x": (0.0, 1.0)},
+        maximize="acc",
+        constraints={"size": (low, high)} if low or high else None,
+        sampler="sobol",
+        seed=0,
+    )
+    study.run(9)
+    return study
+
+
+def test_the_process_goes_no_farther_than_the_limits() -> None:
+    free, study = limited(), limited(high=50.0)
+    assert process_data(free.history, free.space).next_place == 1.0
+    data = process_data(study.history, study.space)
+    assert data.next_place == pytest.approx(0.5, abs=0.02)
+    beyond = [worth for at, worth in zip(data.places, data.worth, strict=True) if at > 0.6]
+    assert beyond == pytest.approx([0.0] * len(beyond), abs=1e-6)
+    best = study.best.metrics["acc"]
+    assert 0 < max(data.worth) < 0.52 - best, "what broke the limits is no best so far"
+    assert data.title.startswith("Most improvement is expected at x 0.5: ")
+
+
+def test_while_nothing_keeps_the_limits_the_process_says_where_they_may_be_kept() -> None:
+    data = process_data((study := limited(low=98.0)).history, study.space)
+    assert data.worth_of == "chance to keep the limits"
+    assert data.title.startswith("The limits are most likely kept at x 1: ")
+    assert data.next_place == 1.0
+    assert all(0 <= worth <= 1 for worth in data.worth)
+    assert "chance to keep the limits" in [one.get_text() for one in plot("process", study).axes[1].texts]
+    never = process_data((study := limited(low=900.0)).history, study.space)
+    assert never.title == "Hardly anything along x keeps the limits"
+    assert never.next_place is None
+    assert len(plot("process", study).axes) == 2
+
+
+def test_the_process_believes_in_no_share_above_one() -> None:
+    study = tk.Study(
+        lambda x: {"accuracy": min(1.0, 0.6 + x)}, {"x": (0.0, 1.0)}, maximize="accuracy", sampler="sobol", seed=0
+    )
+    study.run(9)
+    data = process_data(study.history, study.space)
+    assert max(data.high) <= 1.0
+    assert max(data.worth) == 0.0
+    assert data.title == "No improvement is expected along x"
 
 
 def test_of_several_parameters_the_process_is_a_slice_through_the_best() -> None:
@@ -141,7 +191,7 @@ def test_scores_of_any_size_have_a_process(factor: float, drawn: bool) -> None:
         assert len(plot("process", study).axes) == 2
     assert (data.scale is not None) is drawn
     if drawn:
-        assert 0.01 * factor < max(data.improvement) < factor
+        assert 0.01 * factor < max(data.worth) < factor
         assert data.next_place == 1.0
     else:
         assert data.title == "The values of score are too far apart to say what is expected"

@@ -77,3 +77,31 @@ def test_trials_that_fail_or_run_are_told_apart() -> None:
 def test_it_cannot_be_run_and_says_why(act: Any) -> None:
     with pytest.raises(TypeError, match=r"hold results, and neither the function nor the space.*go on with fmin"):
         act(tk.watch(Trials()))
+
+
+def test_with_its_space_a_choice_has_its_options() -> None:
+    space = {
+        "x": hp.uniform("x", -1, 1),
+        "act": hp.choice("act", ["relu", (64, 128), {"b": hp.uniform("b", 0, 1)}]),
+        "kind": hp.pchoice("kind", [(0.3, "sgd"), (0.7, True)]),
+        "same": hp.choice("same", [1, 1]),
+    }
+    theirs = Trials()
+    study = tk.watch(theirs, space=space)
+    fmin(
+        lambda p: p["x"] ** 2 + (p["kind"] == "sgd"), space, tpe.suggest, 20, trials=theirs, show_progressbar=False,
+        rstate=np.random.default_rng(0),
+    )  # fmt: skip
+    act, kind = ["relu", (64, 128), "{'b': b}"], ["sgd", True]
+    assert [trial.params["act"] for trial in study.trials] == [act[at] for at in theirs.vals["act"]]
+    assert [trial.params["kind"] for trial in study.trials] == [kind[at] for at in theirs.vals["kind"]]
+    assert [trial.params["same"] for trial in study.trials] == theirs.vals["same"]
+    assert study.space["act"] == tk.Choice(*act)
+    assert study.space["b"].when == {"act": ["{'b': b}"]}
+    assert study.best.params["kind"] is True
+    assert "let it go below 0" not in repr(study.explain())
+
+
+def test_a_space_is_for_hyperopt_alone(tmp_path: Any) -> None:
+    with pytest.raises(TypeError, match=r"only hyperopt's Trials are watched with a space.*leave it out"):
+        tk.watch(tmp_path / "none.jsonl", space=SPACE)

@@ -10,7 +10,7 @@ from tunekit.core.events import Event, TrialEnded, TrialReported, TrialStarted
 from tunekit.core.goal import Aim, Goal
 from tunekit.core.history import History
 from tunekit.plots.trial_curve import trial_curve, trial_curve_data
-from tunekit.widgets.filtering import Row, filtered, in_order
+from tunekit.widgets.filtering import Row, filtered, in_order, misread
 from tunekit.widgets.table import PAGE, Table
 from tunekit.widgets.trial_rows import TrialRows
 from tunekit.widgets.trials_tab import details
@@ -86,6 +86,11 @@ def test_what_has_changed_is_read_again() -> None:
         ("nothing>3", []),
         ("lr>many", []),
         (" , ", [0, 1, 2]),
+        ("lr>0,01", [1, 2]),
+        ("lr>0,01,relu", [2]),
+        ("trial<1,000", [0, 1, 2]),
+        ("trial<1,000,score<0,5", [0]),
+        ("act='gelu,relu'", []),
     ],
 )
 def test_rows_are_filtered_by_words_and_comparisons(wanted: str, expected: list[int]) -> None:
@@ -96,6 +101,34 @@ def test_rows_are_filtered_by_words_and_comparisons(wanted: str, expected: list[
         Row(2, ("2", "", "0.05", "'relu'", "failed"), (2, None, 0.05, "relu", "failed"), "Error: boom"),
     ]
     assert [row.number for row in filtered(rows, columns, wanted)] == expected
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        ("lrr>0.01", "There is no column 'lrr': did you mean 'lr'? The columns are 'trial', 'Size', 'lr', 'act'."),
+        ("relu, sizes = 3", "no column 'sizes': did you mean 'Size'?"),
+        ("zzz>1", "There is no column 'zzz'. The columns are 'trial', "),
+        ("lr>many", "'lr' is a number: got 'many'."),
+        ("lr>0.1,5", "'lr' is a number: got '0.1,5'."),
+        ("lr>0.5", ""),
+        ("act=tanh", ""),
+        ("loss >= 3", ""),
+        ("relu", ""),
+        ("", ""),
+    ],
+)
+def test_what_looks_mistyped_is_answered_with_the_known_columns(wanted: str, words: str) -> None:
+    rows = [Row(0, ("0", "12,300", "0.1", "'relu'"), (0, 12345.0, 0.1, "relu"), "ValueError: loss >= 3")]
+    said = misread(rows, ["trial", "Size", "lr", "act"], wanted)
+    assert words in said
+    assert bool(said) is bool(words)
+
+
+def test_a_tuple_and_a_number_are_looked_for_as_the_table_writes_them() -> None:
+    rows = [Row(0, ("12,300", "(64, 128)"), (12345.0, "(64, 128)")), Row(1, ("300", "(64,)"), (300.0, "(64,)"))]
+    for wanted in ("layers=(64, 128)", "12,300", "size>12,000", "size>1,000,layers!=(64,)"):
+        assert [row.number for row in filtered(rows, ["size", "layers"], wanted)] == [0], wanted
 
 
 def test_rows_without_a_value_are_last_either_way() -> None:
@@ -126,6 +159,9 @@ def test_a_page_has_25_rows_and_can_be_turned() -> None:
     table.wanted = "failed"
     assert ask(table, told) == [9, 19, 29, 39, 49, 59]
     assert table.words == "6 of 60 trials"
+    table.wanted = "scoer > 0.2"
+    assert ask(table, told) == []
+    assert table.words.startswith("0 of 60 trials. There is no column 'scoer': did you mean 'score'? The columns are ")
 
 
 @pytest.mark.parametrize("message", [{"sort": 3}, {"turn": 7}, {"choose": "first"}, {}, None, "sort"])

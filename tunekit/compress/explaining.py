@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from tunekit.core import text
@@ -11,13 +12,13 @@ if TYPE_CHECKING:
     from tunekit.compress.sensitivity import Sensitivity
     from tunekit.compress.table import Row
 
-_MOST = 10
+_FEWEST, _MOST = 5, 10
 # Files that differ by less are equally large.
 _SAME = 0.01
 
 
 def explain(rows: Sequence[Row], verdict: str | None, sensitivity: Sensitivity | None) -> list[str]:
-    """Return up to ten sentences, the most useful first.
+    """Return five to ten sentences, the most useful first; fewer before anything was tried.
 
     Parameters
     ----------
@@ -31,6 +32,8 @@ def explain(rows: Sequence[Row], verdict: str | None, sensitivity: Sensitivity |
     complete = [row for row in rows if row.score is not None]
     if not complete:
         return ["Nothing has been run yet."]
+    if len(rows) == 1 and verdict is None:
+        return ["Nothing has been tried on the original yet.", *_figures(complete[0], sensitivity)]
     said = [] if verdict is None else [verdict]
     best = next((row for row in complete if row.is_best and row.number), None)
     if verdict is None and best is not None:
@@ -45,7 +48,22 @@ def explain(rows: Sequence[Row], verdict: str | None, sensitivity: Sensitivity |
     failed = [row for row in rows if row.state == "failed"]
     if failed:
         said.insert(min(2, len(said)), f"Row {failed[-1].number}, {failed[-1].step}, failed: {failed[-1].reason}.")
+    said += islice(_figures(complete[0], sensitivity), max(0, _FEWEST - len(said)))
     return said[:_MOST]
+
+
+def _figures(original: Row, sensitivity: Sensitivity | None) -> Iterator[str]:
+    """What is known where little was tried, and what is not."""
+    score = original.score
+    assert score is not None
+    yield (
+        f"The original has a file of {text.size(original.size)}, {text.counted(original.macs)} operations and "
+        f"{original.metric} {text.number(score.value)}."
+    )
+    low, high = text.told_apart(score.low, score.high)
+    yield f"That {original.metric} is from {text.plural(score.count, 'example')}: its 95 % interval is {low} to {high}."
+    if sensitivity is None:
+        yield "What each layer may lose is not measured yet: sensitivity() measures it."
 
 
 def _name(row: Row) -> str:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections.abc import Iterable, Mapping
+from itertools import combinations
+
+# Numbers that differ by a smaller share of the largest are equal but for rounding.
+_ROUNDING = 1e-12
 
 
 def number(value: float) -> str:
@@ -27,6 +31,37 @@ def number(value: float) -> str:
     rounded = float(f"{value:.3g}")
     digits = max(0, 2 - math.floor(math.log10(abs(rounded))))
     return f"{rounded:,.{digits}f}".rstrip("0").rstrip(".") if digits > 3 else f"{rounded:,.{digits}f}"
+
+
+def told_apart(*values: float) -> list[str]:
+    """Write numbers with three significant figures, and with more decimals where those would make two of them one.
+
+    Parameters
+    ----------
+    *values
+        Numbers in the same unit; what rounding has left between two is no difference.
+
+    Examples
+    --------
+    >>> told_apart(0.5, 0.9531), told_apart(0.5, 0.95312, 0.95314), told_apart(1e6, 1_000_000.7)
+    (['0.500', '0.953'], ['0.50000', '0.95312', '0.95314'], ['1,000,000', '1,000,001'])
+    """
+    least = _ROUNDING * max(map(abs, values))
+    differing = [(a, b) for a, b in combinations(range(len(values)), 2) if abs(values[a] - values[b]) > least]
+    written = [number(value) for value in values]
+    decimals = 0
+    while any(written[a] == written[b] for a, b in differing):
+        written = [_longer(value, decimals) for value in values]
+        decimals += 1
+    return written
+
+
+def _longer(value: float, decimals: int) -> str:
+    """A number with so many decimals at least; a very large or small one with so many more figures."""
+    if value and not 1e-4 <= abs(value) < 1e15:
+        return f"{value:.{3 + decimals}g}"
+    _, _, short = number(value).partition(".")
+    return f"{value:,.{max(decimals, len(short))}f}"
 
 
 def share(value: float) -> str:

@@ -83,8 +83,10 @@ class Calibration:
     def words(self) -> str:
         """What was found, in a few words."""
         if not self.is_off:
-            return "no worse than chance"
+            return "no fault beyond chance"
         gap = self.confidence - self.accuracy
+        if abs(gap) < self.error / 2:
+            return f"{100 * self.error:.1f} points off, both ways"
         points = f"{100 * abs(gap):.1f} points"
         return f"{points} too sure" if gap > 0 else f"{points} too unsure"
 
@@ -138,7 +140,7 @@ def calibration(shares: NDArray[np.float64], targets: NDArray[np.integer]) -> Ca
     --------
     >>> sure = np.tile([0.9, 0.1], (1000, 1))
     >>> calibration(sure, np.arange(1000) % 10 == 0)
-    calibration error 0 (chance alone up to 0.02): no worse than chance
+    calibration error 0 (chance alone up to 0.02): no fault beyond chance
     >>> calibration(sure, np.arange(1000) % 10 < 3)
     calibration error 0.200 (chance alone up to 0.02): 20.0 points too sure
     """

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 
@@ -12,16 +13,18 @@ from tunekit.core.job import Result
 from tunekit.insight.edges import edges
 from tunekit.insight.effects import effect
 from tunekit.insight.failures import common_cause
+from tunekit.insight.figures import failures, figures
 from tunekit.insight.gain import expected_gain
 from tunekit.insight.importance import importance
 from tunekit.insight.random_band import random_band
+from tunekit.insight.repeats import repeats
 from tunekit.insight.savings import savings
 from tunekit.insight.surrogate import LEAST, Surrogate, surrogate
 from tunekit.search import sentences
 from tunekit.search.parameters import Choice
 from tunekit.search.space import Space
 
-_MOST = 10
+_FEWEST, _MOST = 5, 10
 # How many parameters are told the course of, how many edges.
 _COURSES, _EDGES = 2, 2
 # Parameters and pairs that explain less are not worth a sentence.
@@ -29,7 +32,7 @@ _LEAST_SHARE = 0.05
 
 
 def explain(history: History, space: Space) -> Result:
-    """Up to ten sentences on the first aim: the same for the same history.
+    """Five to ten sentences on the first aim, fewer before the second trial: the same for the same history.
 
     Examples
     --------
@@ -38,39 +41,54 @@ def explain(history: History, space: Space) -> Result:
     >>> result = study.run(3)
     >>> explain(study.history, study.space)
     The best of 3 trials is trial 1: score 3.77, x=0.930, y=0.984.
-    After fewer than 4 complete trials nothing more can be said: run more.
+    The second, trial 2, is 1.15 behind: score 2.63, x=0.723, y=0.455.
+    The 3 complete trials reach from score 0.716 to 3.77, with 2.63 in the middle.
+    Tried so far: x from 0.210 to 0.930 (of 0 to 1), y from 0.0852 to 0.984 (of 0 to 1).
+    What matters can be told from 4 complete trials on: 1 is missing.
     """
-    said = [_best(history)]
-    if len(history.complete) < LEAST:
-        said.append(f"After fewer than {LEAST} complete trials nothing more can be said: run more.")
-    elif np.ptp([trial.metrics[history.goal.metric] for trial in history.complete]) == 0:
-        said.append(f"All complete trials have the same {history.goal.metric}: nothing tells settings apart.")
-    else:
+    complete, ended = len(history.complete), sum(trial.state != "running" for trial in history)
+    said, missing = [*_first(history)], [] if complete >= LEAST else [_missing(LEAST - complete)]
+    if complete >= LEAST:
         said += _learned(history, space)
     said += _failed(history, space)
     saved = savings(history)
     if saved is not None:
         said.append(saved.words)
-    return Result("\n".join(said[:_MOST]))
+    if ended > 1:
+        said += islice(figures(history, space), max(0, _FEWEST - len(said) - len(missing)))
+    return Result("\n".join([*said[: _MOST - len(missing)], *missing]))
 
 
-def _best(history: History) -> str:
+def _missing(count: int) -> str:
+    return f"What matters can be told from {LEAST} complete trials on: {count} {'is' if count == 1 else 'are'} missing."
+
+
+def _first(history: History) -> Iterator[str]:
+    """What the trials came to."""
     best = history.best
-    if best is None:
-        if not history.complete:
-            return sentences.outcome(history)
-        return f"No trial keeps the limits yet: {sentences.closest(history)}."
-    if len(history.goal.aims) > 1:
-        return f"{sentences.front_in_words(history)}; what follows is about {history.goal.metric}."
-    score = text.number(best.metrics[history.goal.metric])
-    return (
-        f"The best of {text.plural(len(history), 'trial')} is trial {best.number}: "
-        f"{history.goal.metric} {score}, {text.settings(best.params)}."
-    )
+    if best is None and history.complete:
+        yield f"No trial keeps the limits yet: {sentences.closest(history)}."
+    elif best is None and len(history) > 1 and all(trial.state == "failed" for trial in history):
+        yield from failures(history)
+    elif best is None:
+        yield sentences.outcome(history)
+    elif len(history.goal.aims) > 1:
+        yield f"{sentences.front_in_words(history)}; what follows is about {history.goal.metric}."
+    else:
+        which = "The only trial" if len(history) == 1 else f"The best of {len(history):,} trials"
+        score = sentences.best_score(history)
+        yield f"{which} is trial {best.number}: {history.goal.metric} {score}, {text.settings(best.params)}."
 
 
 def _learned(history: History, space: Space) -> Iterator[str]:
     """What the surrogate has to say."""
+    scores = [trial.metrics[history.goal.metric] for trial in history.complete]
+    if min(scores) == max(scores):
+        yield (
+            f"All {len(scores)} complete trials have the same {history.goal.metric}, {text.number(scores[0])}: nothing "
+            "tells settings apart."
+        )
+        return
     shares = importance(history, space)
     yield shares.words
     if shares.is_known:
@@ -84,7 +102,7 @@ def _learned(history: History, space: Space) -> Iterator[str]:
     if history.best is not None:
         yield expected_gain(history, space).words
     yield from _beside_random(history, space)
-    yield _noise(history, surrogate(history, space))
+    yield _noise(history, space, surrogate(history, space))
 
 
 def _course(history: History, space: Space, name: str) -> str:
@@ -93,24 +111,15 @@ def _course(history: History, space: Space, name: str) -> str:
     maximize = history.goal.aim.maximize
     best = int(np.argmax(found.mean) if maximize else np.argmin(found.mean))
     worst = int(np.argmin(found.mean) if maximize else np.argmax(found.mean))
-    about = "" if isinstance(space[name], Choice) else "about "
     aside = ", limits aside," if history.goal.limits else ""
-    top, bottom = _told_apart(float(found.mean[best]), float(found.mean[worst]))
-    return (
-        f"On average over the others{aside} {name} is best at {about}{text.value(found.values[best])} "
-        f"({found.metric} {top}) and worst at {about}{text.value(found.values[worst])} ({bottom})."
-    )
-
-
-def _told_apart(one: float, other: float) -> tuple[str, str]:
-    """Two numbers with three significant figures, or with as many as tell one from the other."""
-    written = text.number(one), text.number(other)
-    # fewer figures than before the point would be written with an exponent
-    digits = max(4, len(str(int(max(abs(one), abs(other))))))
-    while written[0] == written[1] and one != other:
-        written = f"{one:,.{digits}g}", f"{other:,.{digits}g}"
-        digits += 1
-    return written
+    average = "On average over the others" if len(space) > 1 else "On average"
+    top, bottom = text.told_apart(float(found.mean[best]), float(found.mean[worst]))
+    values = found.values[best], found.values[worst]
+    if isinstance(space[name], Choice):
+        there, elsewhere = map(text.value, values)
+    else:
+        there, elsewhere = (f"about {value.replace(',', '')}" for value in text.told_apart(*values))
+    return f"{average}{aside} {name} is best at {there} ({found.metric} {top}) and worst at {elsewhere} ({bottom})."
 
 
 def _beside_random(history: History, space: Space) -> Iterator[str]:
@@ -119,24 +128,31 @@ def _beside_random(history: History, space: Space) -> Iterator[str]:
         return  # the band knows one aim, and no limits
     band = random_band(history, space)
     stands = band.beside(best.metrics[history.goal.metric], history.goal.aim)
-    yield (
-        f"As many trials at random would come to about {text.number(float(band.mean[-1]))} "
-        f"({text.number(float(band.low[-1]))} to {text.number(float(band.high[-1]))}): the search is {stands} that."
-    )
+    mean, low, high = text.told_apart(*(float(line[-1]) for line in (band.mean, band.low, band.high)))
+    yield f"As many trials at random would come to about {mean} ({low} to {high}): the search is {stands} that."
 
 
-def _noise(history: History, learned: Surrogate) -> str:
+def _noise(history: History, space: Space, learned: Surrogate) -> str:
+    """How far trials differ at the same place, and whether measuring the best ones again is of use."""
     spread = text.number(float(np.hypot(learned.noise, learned.roughness)))
     scores = sorted((history.goal.aim.gain(trial.metrics[learned.metric]) for trial in history.feasible), reverse=True)
+    again = repeats(history, space)
     words = f"Trials with the same or nearly the same settings differ by about {spread} in {learned.metric}"
-    if len(scores) > 1 and scores[0] - scores[1] < learned.noise:
+    if again and all(min(values) == max(values) for values in again):
+        return f"{words}; those with the very same ones do not differ."
+    # of an exact function nothing is learned by measuring again
+    if len(history.goal.aims) == 1 and (again or learned.is_noisy) and _lead(scores) < learned.noise:
         return f"{words}, more than the best is ahead of the second: confirm() measures them again."
     return f"{words}."
 
 
+def _lead(ranked: Sequence[float]) -> float:
+    return ranked[0] - ranked[1] if len(ranked) > 1 else np.inf
+
+
 def _failed(history: History, space: Space) -> Iterator[str]:
     failed = [trial for trial in history if trial.state == "failed"]
-    if not failed:
+    if not failed or (len(failed) == len(history) > 1):
         return
     cause = common_cause(history, space)
     if cause is not None:

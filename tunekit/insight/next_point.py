@@ -127,7 +127,7 @@ def _improvement(ahead: float, doubt: float) -> tuple[float, float]:
 
 
 def _expected(settings: Mapping[str, Any], aim: Aim, expected: tuple[float, float, float]) -> str:
-    mean, low, high = map(text.number, expected)
+    mean, low, high = text.told_apart(*expected)
     return f"{text.settings(settings)}. Expected: {aim.metric} {mean}, {low} to {high} (95 %)"
 
 

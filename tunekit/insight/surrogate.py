@@ -26,6 +26,8 @@ LEAST = 4
 # How many draws of the hyperparameters stand for all; the most trials that they are fitted to, and that each process is
 # conditioned on.
 _DRAWS, _FITTED, _CONDITIONED = 16, 250, 600
+# Noise is seen where nine draws in ten have more of it than this, as a share of the scale's unit.
+_SEEN = 0.04
 # Half the width of an interval that holds 95 of 100, in standard deviations.
 _WIDE = 1.959963984540054
 
@@ -102,6 +104,12 @@ class Surrogate:
     def noise(self) -> float:
         """The standard deviation between trials with the same settings, in the metric's own unit."""
         return self.scale.unit * float(np.sqrt(np.mean([p.hyperparameters.noise for p in self.processes])))
+
+    @property
+    def is_noisy(self) -> bool:
+        """Whether the trials show that there is noise; few of them leave open whether what differs is chance."""
+        noises = [p.hyperparameters.noise for p in self.processes]
+        return bool(np.sqrt(np.quantile(noises, 0.1)) > _SEEN)
 
     @property
     def roughness(self) -> float:

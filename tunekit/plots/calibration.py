@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,10 +18,8 @@ if TYPE_CHECKING:
 # A dot of the bin with the most examples has this size, in points; the area is the share of the examples.
 _LARGEST = 9.0
 _SMALLEST = 2.5
-# Three or more side by side need more room than a page gives to two.
-_COLUMN = 280
-# Of a model's name the title of a narrow picture has room for so many letters.
-_LETTERS = 16
+# So many have room side by side on a page.
+_ABREAST = 2
 _TICKS = (0, 0.25, 0.5, 0.75, 1)
 
 
@@ -49,8 +47,9 @@ class Dot:
 
 @dataclass(frozen=True, slots=True)
 class CalibrationData:
-    """What the picture shows of one model: a dot for each bin with examples, the finding."""
+    """What the picture shows of one model: its name, a dot for each bin with examples, the finding."""
 
+    name: str
     dots: tuple[Dot, ...]
     title: str
 
@@ -66,6 +65,7 @@ def calibration_data(comparison: Comparison) -> tuple[CalibrationData, ...]:
     _ = comparison.disagreements  # says why where there are no classes
     return tuple(
         CalibrationData(
+            row.name,
             tuple(
                 Dot(
                     each.confidence,
@@ -77,16 +77,16 @@ def calibration_data(comparison: Comparison) -> tuple[CalibrationData, ...]:
                 )
                 for each in row.calibration.bins
             ),
-            f"{textwrap.shorten(row.name, _LETTERS, placeholder='…')}: {row.calibration.words}",
+            f"{row.name}: {row.calibration.words}",
         )
         for row in comparison.rows
         if row.calibration is not None
     )
 
 
-def draw_calibration(axes: Axes, data: CalibrationData) -> None:
+def draw_calibration(axes: Axes, data: CalibrationData, *, is_first: bool = True) -> None:
     """Draw it: a dot with its interval for each bin, those off the diagonal in the warning colour."""
-    label(axes, data.title, "how sure it is", "share of right answers")
+    label(axes, data.title, "how sure it is", "share of right answers" if is_first else "", data.name)
     axes.plot([0, 1], [0, 1], linestyle=(0, (4, 4)), color=QUIET, linewidth=0.8)
     axes.set(xlim=(0, 1.03), ylim=(-0.03, 1.06), xticks=_TICKS, yticks=_TICKS)
     most = max(dot.count for dot in data.dots)
@@ -101,7 +101,10 @@ def draw_calibration(axes: Axes, data: CalibrationData) -> None:
 def plot_calibration(comparison: Comparison) -> Figure:
     """Draw how well the probabilities of each model say how often it is right."""
     data = calibration_data(comparison)
-    figure, several = new_figure(len(data), max(WIDTH, _COLUMN * len(data)), HEIGHT)
-    for axes, each in zip(several, data, strict=True):
-        draw_calibration(axes, each)
+    rows = math.ceil(len(data) / _ABREAST)
+    figure, several = new_figure(_ABREAST, WIDTH, HEIGHT * rows, rows)
+    for axes in several[len(data) :]:
+        axes.remove()
+    for place, (axes, each) in enumerate(zip(several, data, strict=False)):
+        draw_calibration(axes, each, is_first=place % _ABREAST == 0)
     return figure

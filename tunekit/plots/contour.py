@@ -31,7 +31,7 @@ Array = NDArray[np.float64]
 # So many places along a number; one with at most so many values is drawn in cells.
 _GRID, _CELLS = 25, 8
 # Heights that differ by a smaller share are equal.
-_ROUNDING = 1e-9
+_ROUNDING = 1e-12
 # So many shades, the best of them this opaque: the trials can still be seen on it.
 _SHADES, _OPAQUE = 9, 0.55
 
@@ -154,7 +154,9 @@ def _title(space: Space, names: list[str], seen: Observed, grid: tuple[Array, Ar
     row, column = np.unravel_index(int(np.nanargmax(values)), mean.shape)
     x, y = float(grid[0][column]), float(grid[1][row])
     where = f"{names[0]} {described(space[names[0]], x, x)}, {names[1]} {described(space[names[1]], y, y)}"
-    return f"{seen.metric} {text.number(float(mean[row, column]))} expected near {where}"
+    # with as many figures as tell it from the worst
+    top, _ = text.told_apart(float(mean[row, column]), float(np.nanmin(values)) * (1 if seen.maximize else -1))
+    return f"{seen.metric} {top} expected near {where}"
 
 
 def _nothing(seen: Observed, title: str) -> ContourData:
@@ -172,8 +174,8 @@ def draw_contour(axes: Axes, data: ContourData) -> None:
         label(axes, data.title, "", data.metric)
         hide(axes)
         return
-    shade = f"the bluer, the better the {data.metric}"
-    label(axes, data.title, f"{data.x.name} ({'; '.join(note for note in (shade, data.note) if note)})", data.y.name)
+    notes = "; ".join(note for note in (_shades(data), data.note) if note)
+    label(axes, data.title, f"{data.x.name} ({notes})", data.y.name)
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
     mark(axes.xaxis, data.x)
@@ -193,6 +195,15 @@ def draw_contour(axes: Axes, data: ContourData) -> None:
         spot = data.trials[data.best]
         axes.plot(*spot, "o", color=ACCENT, markersize=6, markeredgewidth=0, clip_on=False)
         axes.plot(*spot, "o", color=QUIET, markersize=11, fillstyle="none", markeredgewidth=1.3, clip_on=False)
+
+
+def _shades(data: ContourData) -> str:
+    """What the shades stand for, in words: the heights of the palest and the bluest."""
+    ends = [float(pick(data.mean)) for pick in (np.nanmin, np.nanmax)] if np.isfinite(data.mean).any() else [0.0, 0.0]
+    if not _differ(np.array(ends)):
+        return f"the bluer, the better the {data.metric}"
+    pale, blue = text.told_apart(*(ends if data.maximize else reversed(ends)))
+    return f"{data.metric} {pale} to {blue}, the bluer, the better"
 
 
 def _edges(centers: Array) -> Array:

@@ -75,19 +75,23 @@ def across(axes: Axes) -> float:
 
 def fit_name(axes: Axes, name: str, size: float, room: float) -> str:
     """A name as it fits into so many CSS pixels: what is left out is its middle, for many names begin alike."""
-    font = _Font(size)
+    return _without_middle(axes, name, _Font(size), _pixels(axes, room))
+
+
+def _without_middle(axes: Axes, name: str, font: _Font, room: float) -> str:
     for left_out in range(len(name)):
         kept = len(name) - left_out
         fitting = name if not left_out else f"{name[: (kept + 1) // 2]}…{name[len(name) - kept // 2 :]}"
-        if _width(axes, fitting, font) <= _pixels(axes, room):
+        if _width(axes, fitting, font) <= room:
             return fitting
     return "…"
 
 
-def fit_title(axes: Axes, title: str) -> tuple[str, float]:
+def fit_title(axes: Axes, title: str, name: str = "") -> tuple[str, float]:
     """The title of one picture as it does not touch the next one, and its size in points.
 
-    It is made smaller first; then clauses are left out, the last first; then letters.
+    It is made smaller first; then the middle of the name is left out with which it begins, if it begins with one; then
+    clauses are left out, the last first; then letters.
     """
     room = _room_above(axes)
     size = _TITLE
@@ -96,6 +100,11 @@ def fit_title(axes: Axes, title: str) -> tuple[str, float]:
             return title, size
         size -= _STEP
     font = _Font(_SMALLEST, "bold")
+    if name:
+        said = title.removeprefix(name)
+        title = _without_middle(axes, name, font, room - _width(axes, said, font)) + said
+        if _width(axes, title, font) <= room:
+            return title, _SMALLEST
     for mark in ("; ", ", "):
         while mark in title:
             title = title.rpartition(mark)[0]

@@ -113,7 +113,7 @@ def _title(history: History) -> str:
     if len(front) > 1:
         metric = history.goal.metric
         values = sorted(trial.metrics[metric] for trial in front)
-        title += f", {metric} from {text.number(values[0])} to {text.number(values[-1])}"
+        title += f", {metric} from {' to '.join(text.told_apart(values[0], values[-1]))}"
     if len(aims) > 2:
         return f"{title} (2 of {len(aims)} aims)"
     return title

@@ -88,18 +88,20 @@ def history_data(history: History) -> HistoryData:
     failed = tuple(trial.number for trial in history if trial.state == "failed")
     everything = [score for _, score in scored]
     low, high = kept_range(everything, maximize=goal.aim.maximize) if everything else (0.0, 0.0)
+    # with as many figures as tell it from the worst
+    shown = text.told_apart(leader[1], min(everything, key=goal.aim.gain))[0] if leader else ""
     return HistoryData(
         goal.metric,
         tuple(number for number, _ in counting),
         tuple(score for _, score in counting),
         tuple(best),
-        leader[0] if leader is not None else None,
+        leader[0] if leader else None,
         tuple(number for number, _ in outside),
         tuple(score for _, score in outside),
         failed,
         low,
         high,
-        _title(history, leader),
+        _title(history, leader[0] if leader else None, shown),
     )
 
 
@@ -115,15 +117,19 @@ def beside_random(data: HistoryData, history: History, space: Space) -> HistoryD
     band = random_band(history, space, trials=len(ended))
     low, high = (tuple(map(float, each)) for each in (band.low, band.high))
     stands = band.beside(data.best[-1], history.goal.aim)
-    said = f"{data.title}; {_BESIDE[stands]} random search ({text.number(low[-1])} to {text.number(high[-1])})"
+    least, most = text.told_apart(low[-1], high[-1])
+    best = text.told_apart(data.best[-1], low[-1])[0]
+    if stands != "within":
+        best, least, most = text.told_apart(data.best[-1], low[-1], high[-1])
+    said = f"{_title(history, data.best_number, best)}; {_BESIDE[stands]} random search ({least} to {most})"
     return replace(data, title=said, random_numbers=tuple(ended), random_low=low, random_high=high)
 
 
-def _title(history: History, leader: tuple[int, float] | None) -> str:
+def _title(history: History, leader: int | None, score: str) -> str:
     metric = history.goal.metric
     if leader is None:
         return f"No {metric} within the limits yet" if history.complete else "No score yet"
-    best = f"{metric} {text.number(leader[1])}, at trial {leader[0]}"
+    best = f"{metric} {score}, at trial {leader}"
     if len(history.goal.aims) == 1:
         return f"Best {best}"
     return f"Front of {text.plural(len(history.front), 'trial')}; best {best}"

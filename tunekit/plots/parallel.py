@@ -124,7 +124,7 @@ def _by_score(history: History, trials: list[Trial]) -> list[Trial]:
 def _metric_scale(metric: str, low: float, high: float) -> Scale:
     from matplotlib.ticker import MaxNLocator
 
-    ends = (text.number(low), text.number(high))
+    ends = tuple(text.told_apart(low, high))
     ticks = [float(value) for value in MaxNLocator(nbins=4).tick_values(low, high) if low <= value <= high]
     return Scale(metric, tuple(((value - low) / (high - low), written(value)) for value in ticks), ends)
 

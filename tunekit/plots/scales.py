@@ -90,10 +90,16 @@ def described(parameter: Parameter, low: float, high: float) -> str:
     --------
     >>> described(Int(16, 128), 0.2, 0.5), described(Choice("relu", "gelu"), 0.1, 0.3)
     ('38 to 72', 'relu')
+    >>> described(Int(1990, 2024), 0.8, 0.8)
+    '2018'
     """
     if isinstance(parameter, Choice):
         return category_names(parameter)[min(parameter.count - 1, int(low * parameter.count))]
-    ends = [written(float(f"{parameter.from_unit(min(1.0, max(0.0, at))):.3g}")) for at in (low, high)]
+    assert isinstance(parameter, (Float, Int))
+    # with as many digits as tell the hundredths of the range apart
+    finest = (parameter.high - parameter.low) / 100
+    digits = max(3, math.ceil(math.log10(max(abs(parameter.low), abs(parameter.high)) / finest)))
+    ends = [written(float(f"{parameter.from_unit(min(1.0, max(0.0, at))):.{digits}g}")) for at in (low, high)]
     return ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
 
 

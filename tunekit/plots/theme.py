@@ -75,14 +75,17 @@ def hide(axes: Axes) -> None:
     axes.tick_params(left=False, bottom=False, labelleft=False, labelbottom=False)
 
 
-def label(axes: Axes, title: str, across: str, up: str) -> None:
-    """Write the finding as the title, and what the axes are in small, with figures at their marks that have room."""
+def label(axes: Axes, title: str, across: str, up: str, name: str = "") -> None:
+    """Write the finding as the title, and what the axes are in small, with figures at their marks that have room.
+
+    A title that begins with the name of one of several keeps both ends of it where it has no room.
+    """
     from tunekit.plots.marks import SIZE, Marks
 
     axes.tick_params(left=True, bottom=True, labelleft=True, labelbottom=True)
     # names are the user's: a dollar sign in one is no formula
     look: dict[str, Any] = {"color": QUIET, "parse_math": False}
-    drawn, size = fit_title(axes, words(title))
+    drawn, size = fit_title(axes, words(title), words(name))
     axes.set_title(drawn, loc="left", fontsize=size, pad=7, fontweight="bold", **look)
     axes.set_label(words(title))  # the whole of it, for whoever cannot see the picture
     axes.set_xlabel(fit_label(axes, words(across), SIZE), fontsize=SIZE, labelpad=3, **look)

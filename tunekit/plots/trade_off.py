@@ -103,13 +103,17 @@ def _title(metric: str, points: Sequence[Point], chosen: Point) -> str:
     original = points[0]
     if chosen.size < original.size:
         times = f"{original.size / chosen.size:.1f}x smaller" if chosen.size else f"{text.size(original.size)} → 0 B"
-        return f"{times}; {metric} {original.score:.3f} → {chosen.score:.3f}"
+        return f"{times}; {_change(metric, original, chosen)}"
     smaller = [point for point in points if point.size < original.size]
     best = max(smaller or points, key=lambda point: point.score)
-    change = f"{metric} {original.score:.3f} → {best.score:.3f}"
+    change = _change(metric, original, best)
     if smaller:
         return f"Smaller costs: {change}"
     return f"{change}; no smaller file yet" if best.score > original.score else "No smaller file yet"
+
+
+def _change(metric: str, before: Point, after: Point) -> str:
+    return f"{metric} {' → '.join(text.told_apart(before.score, after.score))}"
 
 
 def _point(trial: Trial, metric: str) -> Point:

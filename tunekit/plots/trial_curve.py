@@ -53,10 +53,12 @@ def trial_curve_data(history: History, number: int) -> TrialCurveData:
 def _title(number: int, curve: tuple[float, ...], best: tuple[float, ...], is_best: bool) -> str:
     if not curve:
         return f"Trial {number} reported no step"
-    title = f"Trial {number}: {text.number(curve[-1])} after {text.plural(len(curve), 'step')}"
+    there = best[min(len(curve), len(best)) - 1] if best else curve[-1]
+    own, beside = text.told_apart(curve[-1], there)
+    title = f"Trial {number}: {own} after {text.plural(len(curve), 'step')}"
     if is_best:
         return f"{title}, the best"
-    return f"{title}; the best had {text.number(best[min(len(curve), len(best)) - 1])} there" if best else title
+    return f"{title}; the best had {beside} there" if best else title
 
 
 def trial_curve(history: History, number: int) -> Figure:

@@ -31,8 +31,15 @@ def leader(history: History) -> str:
         return "no score yet" if not history.complete else f"none within the limits yet, {closest(history)}"
     if len(history.goal.aims) > 1:
         return f"front of {text.plural(len(history.front), 'trial')}"
-    metric = history.goal.metric
-    return f"best {metric} {text.number(best.metrics[metric])} at trial {best.number}"
+    return f"best {history.goal.metric} {best_score(history)} at trial {best.number}"
+
+
+def best_score(history: History) -> str:
+    """The score of the best trial, which there is, with as many figures as tell it from the worst one."""
+    best, metric = history.best, history.goal.metric
+    assert best is not None
+    worst = min(history.complete, key=lambda trial: history.goal.aim.gain(trial.metrics[metric]))
+    return text.told_apart(best.metrics[metric], worst.metrics[metric])[0]
 
 
 def outcome(history: History, reason: str | None = None, waiting: int = 0, already: int = 0) -> str:
@@ -86,8 +93,7 @@ def _winner(history: History) -> str:
     best, goal = history.best, history.goal
     assert best is not None
     if len(goal.aims) == 1:
-        score = text.number(best.metrics[goal.metric])
-        return f"Best {goal.metric} {score} at trial {best.number}: {text.settings(best.params)}."
+        return f"Best {goal.metric} {best_score(history)} at trial {best.number}: {text.settings(best.params)}."
     return f"{front_in_words(history)}."
 
 
@@ -97,7 +103,7 @@ def front_in_words(history: History) -> str:
     ranges = []
     for aim in history.goal.aims:
         values = sorted(trial.metrics[aim.metric] for trial in front)
-        ends = dict.fromkeys(text.number(value) for value in (values[0], values[-1]))
+        ends = dict.fromkeys(text.told_apart(values[0], values[-1]))
         ranges.append(f"{aim.metric} {' to '.join(ends)}")
     return f"Front of {text.plural(len(front), 'trial')}: {', '.join(ranges)}"
 
@@ -136,7 +142,8 @@ def _missed(limit: Limit, value: float) -> str:
     bound = _broken_bound(limit, value)
     side = "above" if value > bound else "below"
     excess = text.number(limit.excess(value))
-    return f"its {limit.metric} {text.number(value)} is {excess} {side} the limit {text.number(bound)}"
+    shown, allowed = text.told_apart(value, bound)
+    return f"its {limit.metric} {shown} is {excess} {side} the limit {allowed}"
 
 
 def no_best(history: History) -> str:

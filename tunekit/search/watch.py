@@ -12,7 +12,9 @@ from tunekit.core.journaled import journal_path
 from tunekit.search.study import Study
 
 
-def watch(watched: Any, objective: Callable[..., Any] | None = None, *, init_points: int = 5) -> Study:
+def watch(
+    watched: Any, objective: Callable[..., Any] | None = None, *, init_points: int = 5, space: Any = None
+) -> Study:
     """Make a study of one that was begun elsewhere: its trials, its space, with the panel, the plots and the insight.
 
     Parameters
@@ -27,13 +29,16 @@ def watch(watched: Any, objective: Callable[..., Any] | None = None, *, init_poi
         an ``optuna.Study``. Its trials are the study's trials at any moment, also while somebody else runs it. With an
         ``objective`` the study can be run: its sampler and its pruner say what to try, and it knows all trials;
 
-        hyperopt's ``Trials``, finished or running: its trials at any moment. It cannot be run from here;
+        hyperopt's ``Trials``, finished or running: its trials at any moment. It cannot be run from here. It holds of
+        each ``hp.choice`` the place of the option alone: with the ``space`` that ``fmin`` was given it is the option;
 
         the path of a study's journal, which another process may be writing: its trials at any moment, read-only.
     objective
         Only for an optuna study: a function of an optuna trial.
     init_points
         Only for a bayes_opt optimizer: how many random points come first, as in its ``maximize``; 0 or more.
+    space
+        Only for hyperopt's Trials: the space that they were drawn from.
 
     Returns
     -------
@@ -45,7 +50,7 @@ def watch(watched: Any, objective: Callable[..., Any] | None = None, *, init_poi
     Raises
     ------
     TypeError
-        If it is none of these, or an objective is given that is not needed.
+        If it is none of these, or an objective or a space is given that is not needed.
     FileNotFoundError
         If there is no such journal.
 
@@ -57,6 +62,11 @@ def watch(watched: Any, objective: Callable[..., Any] | None = None, *, init_poi
     >>> len(study.run(4).words) > 0, len(optimizer.res)
     (True, 4)
     """
+    if space is not None and not _is_a(watched, "hyperopt", "Trials"):
+        raise TypeError(
+            f"only hyperopt's Trials are watched with a space: got one beside {text.value(watched)}, which has its "
+            "own; leave it out"
+        )
     if _is_a(watched, "optuna", "Study"):
         from tunekit.search.watching.optuna_study import OptunaStudy
 
@@ -73,7 +83,7 @@ def watch(watched: Any, objective: Callable[..., Any] | None = None, *, init_poi
     if _is_a(watched, "hyperopt", "Trials"):
         from tunekit.search.watching.hyperopt_study import HyperoptStudy
 
-        return HyperoptStudy(watched)
+        return HyperoptStudy(watched, space)
     if isinstance(watched, (str, os.PathLike)):
         from tunekit.search.watching.journal_study import JournalStudy
 

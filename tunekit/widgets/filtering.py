@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import difflib
 import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tunekit.core import text
+
+# What holds together: quoted or bracketed words, and a comma between two digits, as the table itself writes thousands.
+_PART = re.compile(r"""(?:'[^']*'|"[^"]*"|\([^()]*\)|\[[^\[\]]*\]|(?<=\d),(?=\d)|[^,])+""")
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")
 _COMPARISON = re.compile(r"^(?P<name>.+?)\s*(?P<sign><=|>=|!=|==|<|>|=)\s*(?P<value>.*)$", re.DOTALL)
 _SIGNS: Mapping[str, Callable[[Any, Any], bool]] = {
     "<=": operator.le,
@@ -58,7 +64,8 @@ def filtered(rows: Sequence[Row], columns: Sequence[str], wanted: str) -> list[R
         The names of their columns.
     wanted
         What must hold, all of it, separated by commas: ``lr>0.01`` compares a column (``<``, ``<=``, ``>``, ``>=``,
-        ``=``, ``!=``), and anything else stands somewhere in the row, in small letters or large.
+        ``=``, ``!=``), and anything else stands somewhere in the row, in small letters or large. Numbers may have
+        commas, ``size>12,300`` or ``lr>0,01``.
 
     Examples
     --------
@@ -68,8 +75,48 @@ def filtered(rows: Sequence[Row], columns: Sequence[str], wanted: str) -> list[R
     >>> [row.number for row in filtered(rows, ["lr", "act"], "act != relu")]
     [1]
     """
-    tests = [_test(part.strip(), columns) for part in wanted.split(",") if part.strip()]
+    tests = [_test(part, columns) for part in _parts(wanted)]
     return [row for row in rows if all(test(row) for test in tests)]
+
+
+def misread(rows: Sequence[Row], columns: Sequence[str], wanted: str) -> str:
+    """Why what a person wants holds for no row, where it looks mistyped; empty where it does not.
+
+    Parameters
+    ----------
+    rows, columns, wanted
+        As for `filtered`.
+
+    Examples
+    --------
+    >>> rows = [Row(0, ("0", "0.1"), (0, 0.1))]
+    >>> misread(rows, ["trial", "rate"], "rte > 0.05")
+    "There is no column 'rte': did you mean 'rate'? The columns are 'trial', 'rate'."
+    >>> misread(rows, ["trial", "rate"], "rate > 0.05"), misread(rows, ["trial", "rate"], "rate > high")
+    ('', "'rate' is a number: got 'high'.")
+    """
+    for part in _parts(wanted):
+        found = _COMPARISON.match(part)
+        if found is None or any(part.casefold() in row.words for row in rows):
+            continue
+        name, value = found["name"], _value(found["value"])
+        place = _place(name, columns)
+        if place is None:
+            near = difflib.get_close_matches(name.casefold(), [column.casefold() for column in columns], n=1)
+            meant = [column for column in columns if near and column.casefold() == near[0]]
+            guess = f": did you mean {meant[0]!r}?" if meant else "."
+            return text.printable(f"There is no column {name!r}{guess} The columns are {text.listed(columns)}.")
+        if _number(value) is None and all(isinstance(row.values[place], (int, float, type(None))) for row in rows):
+            return text.printable(f"{columns[place]!r} is a number: got {value!r}.")
+    return ""
+
+
+def _parts(wanted: str) -> list[str]:
+    return [part.strip() for part in _PART.findall(wanted) if part.strip()]
+
+
+def _value(written: str) -> str:
+    return written.strip().strip("'\"")
 
 
 def _test(part: str, columns: Sequence[str]) -> Callable[[Row], bool]:
@@ -77,7 +124,7 @@ def _test(part: str, columns: Sequence[str]) -> Callable[[Row], bool]:
     place = None if found is None else _place(found["name"], columns)
     if found is None or place is None:
         return lambda row: part.casefold() in row.words
-    compare, wanted = _SIGNS[found["sign"]], found["value"].strip().strip("'\"")
+    compare, wanted = _SIGNS[found["sign"]], _value(found["value"])
     number = _number(wanted)
 
     def holds(row: Row) -> bool:
@@ -98,6 +145,8 @@ def _place(name: str, columns: Sequence[str]) -> int | None:
 
 
 def _number(words: str) -> float | None:
+    """A number with a point; commas stand between thousands, or a single one for the point."""
+    words = words.replace(",", "") if _THOUSANDS.fullmatch(words) else re.sub(r"^([^,.]*),([^,.]*)$", r"\1.\2", words)
     try:
         return float(words)
     except ValueError:

@@ -9,7 +9,7 @@ from typing import Any
 import traitlets
 
 from tunekit.core import text
-from tunekit.widgets.filtering import Row, filtered, in_order
+from tunekit.widgets.filtering import Row, filtered, in_order, misread
 from tunekit.widgets.page import PageWidget, script
 
 _HERE = Path(__file__).parent
@@ -76,7 +76,9 @@ class Table(PageWidget):
                 for name, is_numeric in zip(names, numeric, strict=True)
             ]
             self.rows = [{"number": row.number, "cells": list(row.cells)} for row in shown]
-            self.words = self._how_many(len(rows), len(found), page * PAGE, len(shown))
+            counted = self._how_many(len(rows), len(found), page * PAGE, len(shown))
+            mistyped = "" if found else misread(rows, names, self.wanted)
+            self.words = f"{counted}. {mistyped}" if mistyped else counted
             self.has_before, self.has_after = page > 0, page < last
 
     def _how_many(self, everything: int, found: int, before: int, shown: int) -> str:

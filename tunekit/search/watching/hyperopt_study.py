@@ -10,6 +10,7 @@ from typing import Any
 from tunekit.core.extras import needed
 from tunekit.core.job import Status
 from tunekit.search.parameters import Choice
+from tunekit.search.watching.hyperopt_options import options
 from tunekit.search.watching.watched_study import Seen, WatchedStudy
 
 
@@ -17,12 +18,14 @@ class HyperoptStudy(WatchedStudy):
     """hyperopt's Trials, watched: the loss is to be minimized.
 
     The trials do not hold the space that they were drawn from. Its parameters are read off the values: their ranges are
-    those of the values so far, and ``hp.choice`` has the place of the option that was chosen.
+    those of the values so far, and of ``hp.choice`` they have the place of the option alone, unless the space is given.
 
     Parameters
     ----------
     theirs
         A ``hyperopt.Trials``.
+    drawn_from
+        The space that ``fmin`` draws them from: what the options of its choices are; None where it is not at hand.
 
     Examples
     --------
@@ -36,8 +39,9 @@ class HyperoptStudy(WatchedStudy):
     (3, True)
     """
 
-    def __init__(self, theirs: Any) -> None:
+    def __init__(self, theirs: Any, drawn_from: Any = None) -> None:
         self.theirs = theirs
+        self._options = {} if drawn_from is None else options(drawn_from)
         self._states: dict[int, tuple[int, Any]] = {}
         super().__init__("hyperopt", minimize="loss")
         self._looking = False
@@ -63,12 +67,13 @@ class HyperoptStudy(WatchedStudy):
             ended = state in (hyperopt.JOB_STATE_DONE, hyperopt.JOB_STATE_ERROR)
             if not ended or self._states.get(tid) != (state, document["refresh_time"]):
                 self._states[tid] = (state, document["refresh_time"])
-                yield _seen_of(document, ended, failed=state == hyperopt.JOB_STATE_ERROR)
+                yield _seen_of(document, self._options, ended, failed=state == hyperopt.JOB_STATE_ERROR)
 
 
-def _seen_of(document: Mapping[str, Any], ended: bool, failed: bool) -> Seen:
+def _seen_of(document: Mapping[str, Any], options: Mapping[str, Choice], ended: bool, failed: bool) -> Seen:
     misc, result = document["misc"], document["result"]
-    params = {name: _plain(values[0]) for name, values in misc["vals"].items() if len(values)}
+    held = {name: _plain(values[0]) for name, values in misc["vals"].items() if len(values)}
+    params = {name: options[name].values[value] if name in options else value for name, value in held.items()}
     metrics = {name: float(value) for name, value in result.items() if _is_finite(value)}
     error = None
     if failed:
@@ -82,7 +87,7 @@ def _seen_of(document: Mapping[str, Any], ended: bool, failed: bool) -> Seen:
         key=document["tid"],
         params=params,
         # single values: those of all trials together make a range
-        parameters={name: Choice(value) for name, value in params.items()},
+        parameters={name: options.get(name) or Choice(value) for name, value in params.items()},
         state="running" if not ended else "complete" if error is None else "failed",
         metrics=metrics if ended and error is None else {},
         error=error,
