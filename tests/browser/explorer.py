@@ -44,19 +44,28 @@ PAUSE = 0.02
 
 TABS = ["Progress", "Settings", "Importance", "What if", "Trials"]
 
-# A compression with a row that failed.
+# A compression with a row that failed. It takes its time where PAUSE is set, so that somebody can stop it.
 NETS = """
-import torch, tunekit as tk
+import time, torch, tunekit as tk
 from torch import nn
 
+PAUSE = 0
+
+class Slow(nn.ReLU):
+    def forward(self, x):
+        time.sleep(PAUSE)
+        return super().forward(x)
+
 def fails(model, task, epochs):
-    yield
+    for _ in range(epochs):
+        time.sleep(PAUSE)
+        yield
     raise OSError("no <b>disk</b>")
 
 torch.manual_seed(0)
 x = torch.randn(300, 16)
 data = x, x[:, :4].argmax(1)
-parts = {"first": nn.Linear(16, 64), "act": nn.ReLU(), "middle": nn.Linear(64, 32), "last": nn.Linear(32, 4)}
+parts = {"first": nn.Linear(16, 64), "act": Slow(), "middle": nn.Linear(64, 32), "last": nn.Linear(32, 4)}
 net = nn.Sequential()
 for name, part in parts.items():
     net.add_module(name, part)

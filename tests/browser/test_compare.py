@@ -74,8 +74,8 @@ def view(page: LabPage) -> Locator:
     return page.page.get_by_role("group", name=re.compile("^Live: "))
 
 
-def finding(page: LabPage) -> str:
-    return view(page).get_by_role("status").inner_text()
+def finding(live: Locator) -> str:
+    return live.get_by_role("status").inner_text()
 
 
 def draw_a_one(page: LabPage) -> None:
@@ -94,7 +94,7 @@ def test_a_drawn_digit_and_a_chosen_one_are_answered_at_once(lab: Lab, theme: Th
     lab.write("digits.ipynb", [DIGITS, "view = comparison.live()\nview", "comparison"])
     page = lab.open("digits.ipynb", theme, size=(1100, 1000))
     page.run_all()
-    until(lambda: finding(page).startswith("They differ: fine says"))
+    until(lambda: finding(view(page)).startswith("They differ: fine says"))
     table = view(page).get_by_role("table", name="Probabilities")
     assert table.get_by_role("rowheader").all_inner_texts() == [str(digit) for digit in range(10)]
     SCREENSHOTS.mkdir(exist_ok=True)
@@ -102,13 +102,13 @@ def test_a_drawn_digit_and_a_chosen_one_are_answered_at_once(lab: Lab, theme: Th
 
     view(page).get_by_role("button", name="Clear").click()
     draw_a_one(page)
-    until(lambda: finding(page) == "All answer 1")
+    until(lambda: finding(view(page)) == "All answer 1")
     assert view(page).get_by_role("combobox", name="Example").input_value() == ""
     page.cell(1).screenshot(SCREENSHOTS / f"compare-drawn-{theme}.png")
 
     second = page.kernel("comparison.disagreements[1].index")
     view(page).get_by_role("combobox", name="Example").select_option(value=second)
-    until(lambda: "the truth is" in finding(page))
+    until(lambda: "the truth is" in finding(view(page)))
     assert view(page).get_by_role("columnheader").all_inner_texts()[1].startswith("fine")
     page.cell(2).screenshot(SCREENSHOTS / f"compare-table-{theme}.png")
     assert grave_faults(page, ".tunekit-compare") == []
@@ -116,7 +116,7 @@ def test_a_drawn_digit_and_a_chosen_one_are_answered_at_once(lab: Lab, theme: Th
     assert page.complaints == []
 
     page.restart_kernel()
-    until(lambda: finding(page) == "The kernel that this panel belongs to has gone: run the cell again.")
+    until(lambda: finding(view(page)) == "The kernel that this panel belongs to has gone: run the cell again.")
 
 
 def test_what_is_kept_reads_well_without_a_kernel(lab: Lab) -> None:
@@ -125,7 +125,7 @@ def test_what_is_kept_reads_well_without_a_kernel(lab: Lab) -> None:
     page.run_all()
     view(page).get_by_role("button", name="Clear").click()
     draw_a_one(page)
-    until(lambda: finding(page) == "All answer 1")
+    until(lambda: finding(view(page)) == "All answer 1")
     view(page).get_by_role("button", name="Keep as a picture").click()
     view(page).wait_for(state="detached")
 
@@ -143,31 +143,38 @@ def test_what_is_kept_reads_well_without_a_kernel(lab: Lab) -> None:
     page.cell(1).screenshot(SCREENSHOTS / "compare-kept.png")
 
 
-def test_what_is_typed_is_answered_and_names_are_no_markup(lab: Lab) -> None:
-    lab.write("words.ipynb", [WORDS, "comparison.live()", "comparison"])
-    page = lab.open("words.ipynb", size=(1100, 1000))
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_what_is_typed_is_answered_and_what_sounds_can_be_played(lab: Lab, theme: Theme) -> None:
+    lab.write("others.ipynb", [WORDS, "comparison.live()", "comparison", SOUNDS, "comparison.live()"])
+    page = lab.open("others.ipynb", theme, size=(1100, 1400))
     page.run_all()
-    field = view(page).get_by_role("textbox", name="Text")
-    field.fill("hot hat")
-    until(lambda: finding(page) == "All answer English")
-    field.fill("ooo uu")
-    until(lambda: "letters says Spanish" in finding(page))
+    typed, played = view(page).first, view(page).last
     SCREENSHOTS.mkdir(exist_ok=True)
-    page.cell(1).screenshot(SCREENSHOTS / "compare-typed.png")
-    view(page).get_by_role("combobox", name="Example").select_option(value="3")
+
+    field = typed.get_by_role("textbox", name="Text")
+    field.fill("hot hat")
+    until(lambda: finding(typed) == "All answer English")
+    field.fill("ooo uu")
+    until(lambda: "letters says Spanish" in finding(typed))
+    page.cell(1).screenshot(SCREENSHOTS / f"compare-typed-{theme}.png")
+    typed.get_by_role("combobox", name="Example").select_option(value="3")
     until(lambda: field.input_value() == "un perro <b>blanco</b>")
-    assert view(page).get_by_role("columnheader").all_inner_texts()[2].startswith("<i>first</i>")
-    assert view(page).locator("i, b").count() == 0
+    assert typed.get_by_role("columnheader").all_inner_texts()[2].startswith("<i>first</i>")
+    assert typed.locator("i, b").count() == 0
     assert page.cell(2).locator.get_by_role("rowheader").all_inner_texts() == ["letters", "<i>first</i>"]
-    assert page.complaints == []
 
-
-def test_a_chosen_sound_can_be_played(lab: Lab) -> None:
-    lab.write("sounds.ipynb", [SOUNDS, "comparison.live()"])
-    page = lab.open("sounds.ipynb", size=(1100, 1000))
-    page.run_all()
-    player = view(page).get_by_label("Sound of the example")
+    player = played.get_by_label("Sound of the example")
     until(lambda: player.evaluate("each => each.readyState > 0 && Math.abs(each.duration - 0.5) < 0.01"))
-    view(page).get_by_role("combobox", name="Example").select_option(value="3")
-    until(lambda: finding(page) == "All answer bright; the truth is bright")
+    played.get_by_role("combobox", name="Example").select_option(value="3")
+    until(lambda: finding(played) == "All answer bright; the truth is bright")
+    page.cell(4).screenshot(SCREENSHOTS / f"compare-played-{theme}.png")
+    assert grave_faults(page, ".tunekit-compare") == []
+
+    played.get_by_role("button", name="Keep as a picture").click()
+    until(lambda: view(page).count() == 1)
+    view(page).get_by_role("button", name="Keep as a picture").click()
+    until(lambda: view(page).count() == 0)
+    for index in (1, 4):
+        page.cell(index).locator.locator(".jp-OutputArea img").wait_for()
+        page.cell(index).screenshot(SCREENSHOTS / f"compare-kept-{index}-{theme}.png")
     assert page.complaints == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from playwright.sync_api import Locator, expect
 
 from tests.browser.explorer import NETS, grave_faults
 from tests.browser.lab import Lab, Theme
@@ -16,12 +17,37 @@ SCREENSHOTS = ROOT / ".screenshots"
 LEFT = "len(__import__('ipywidgets').widgets.widget._instances)"
 
 
+def arrange(explorer: Locator, kind: str, rows: list[str], wanted: str, found: list[str]) -> None:
+    """Sort a table that is one page by each of its columns, and filter it; `rows` are in the order of the first."""
+    table = explorer.get_by_role("table", name=f"All {kind}s")
+
+    def is_shown(expected: list[str]) -> bool:
+        return table.get_by_role("rowheader").all_inner_texts() == expected
+
+    until(lambda: is_shown(rows))
+    first, *others = table.get_by_role("columnheader").all()
+    for header in (*others, first):
+        header.get_by_role("button").click()
+        expect(header).to_have_attribute("aria-sort", "ascending")
+    first.get_by_role("button").press("Enter")
+    expect(first).to_have_attribute("aria-sort", "descending")
+    until(lambda: is_shown(rows[::-1]))
+    for name in (f"Previous {kind}s", f"Next {kind}s"):
+        expect(explorer.get_by_role("button", name=name)).to_be_disabled()
+    field = explorer.get_by_role("searchbox", name="Filter")
+    field.fill(wanted)
+    until(lambda: is_shown(found))
+    field.fill("")
+    until(lambda: is_shown(rows[::-1]))
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_every_control_does_what_it_says(lab: Lab, theme: Theme) -> None:
-    lab.write("nets.ipynb", [NETS, "explorer = lab.explore()"])
+    lab.write("nets.ipynb", [NETS, "explorer = lab.explore()", "PAUSE = 0.2\nlab.start([tk.FineTune(10_000)])"])
     narrow = theme == "dark"
     page = lab.open("nets.ipynb", theme, size=(620 if narrow else 1100, 1100), scale=1)
-    page.run_all(timeout=300)
+    page.run_cell(0, timeout=300)
+    page.run_cell(1)
     explorer = panel(page, "Explorer of")
     SCREENSHOTS.mkdir(exist_ok=True)
 
@@ -33,6 +59,7 @@ def test_every_control_does_what_it_says(lab: Lab, theme: Theme) -> None:
     look("progress")
 
     explorer.get_by_role("tab", name="Rows").click()
+    arrange(explorer, "row", ["0", "1", "2", "3"], "failed", ["3"])
     explorer.get_by_role("button", name="row 2", exact=True).click()
     explorer.get_by_text("Row 2, complete").wait_for()
     look("rows")
@@ -45,6 +72,7 @@ def test_every_control_does_what_it_says(lab: Lab, theme: Theme) -> None:
     look("failed")
 
     explorer.get_by_role("tab", name="Layers").click()
+    arrange(explorer, "layer", ["first", "last", "middle"], "MACs>1000", ["middle", "first"])
     explorer.get_by_role("button", name="layer middle").click()
     explorer.get_by_text("is not measured yet").first.wait_for()
     assert explorer.get_by_role("button", name="Stop", exact=True).is_disabled()
@@ -80,6 +108,24 @@ def test_every_control_does_what_it_says(lab: Lab, theme: Theme) -> None:
     explorer.get_by_role("button", name="Write", exact=True).click()
     explorer.get_by_text("a folder that exists").wait_for()
     look("export")
+
+    page.run_cell(2)
+    explorer.get_by_role("tab", name="Progress").click()
+    begun = explorer.get_by_role("group", name="Progress")
+    begun.get_by_role("button", name="Pause").click()
+    begun.get_by_role("status").filter(has_text=re.compile("^Paused")).wait_for()
+    look("paused")
+    begun.get_by_role("button", name="Resume").click()
+    begun.get_by_role("status").filter(has_text=re.compile("^(?!Paus)")).wait_for()
+    begun.get_by_role("button", name="Stop").click()
+    page.wait(timeout=30)
+    until(lambda: page.kernel("lab.state") == "'over'")
+
+    explorer.get_by_role("tab", name="Layers").click()
+    explorer.get_by_role("button", name="Measure").click()
+    explorer.get_by_text(re.compile(r"\d+ % done")).wait_for()
+    explorer.get_by_role("button", name="Stop", exact=True).click()
+    explorer.get_by_text("Measured: ").wait_for()
 
     explorer.get_by_role("button", name="Close").click()
     page.cell(1).locator.locator(".jp-OutputArea img:not(.tunekit-picture)").wait_for()

@@ -41,7 +41,8 @@ def test_a_run_leaves_a_picture_and_its_words(tmp_path: Path) -> None:
     ((panel, result),) = executed(tmp_path, "study.run(4)")
     assert set(panel["data"]) == {"text/plain", "image/png"}
     assert panel["data"]["text/plain"] == "Study(objective over x; random)"
-    assert panel["metadata"]["image/png"] == {"width": 640, "height": 230}
+    assert panel["metadata"]["image/png"] | {"alt": ""} == {"width": 640, "height": 230, "alt": ""}
+    assert panel["metadata"]["image/png"]["alt"].startswith("Best score ")
     assert result["data"]["text/plain"].startswith("4 trials, all complete. Best score ")
     assert set(result["data"]) == {"text/plain"}
 

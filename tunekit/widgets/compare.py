@@ -211,7 +211,7 @@ class LiveComparison:
 
         if self._data is None:
             return {"text/plain": self.heading}, {}
-        return picture_bundle(self.heading, png(plot_answers(self._data), final=True))
+        return picture_bundle(self.heading, png(plot_answers(self._data), final=True), self.finding)
 
 
 def live(comparison: Comparison) -> LiveComparison:

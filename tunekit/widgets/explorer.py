@@ -18,11 +18,10 @@ from typing import Any, ClassVar
 from tunekit.core import text
 from tunekit.core.job import Job
 from tunekit.core.surroundings import kernel_shell
-from tunekit.plots.image import Image, png
 from tunekit.plots.live import LivePainter
 from tunekit.widgets import comms
 from tunekit.widgets.header import Header
-from tunekit.widgets.live_view import WIDGET, current_cell, picture_bundle, publish
+from tunekit.widgets.live_view import WIDGET, Bundle, current_cell, final_bundle, publish
 
 # What changes by itself is shown at most four times a second; what answers a person, at once.
 _SECONDS_BETWEEN_LOOKS = 0.25
@@ -91,7 +90,7 @@ class Explorer:
         self._closing = threading.Event()
         self._wishes: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._places: list[_Place] = []
-        self._final: Image | None = None
+        self._final: Bundle | None = None
         self._header = Header(self.heading, self._close_soon)
         self._tabs = [tab(self) for tab in tabs]
         self._book = ipywidgets.Tab([tab.widget for tab in self._tabs], titles=[tab.title for tab in self._tabs])
@@ -207,13 +206,13 @@ class Explorer:
     def _words(self) -> str:
         return f"{self.heading}. It needs its kernel: run this cell again."
 
-    def _left(self) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _left(self) -> Bundle:
         if self._final is None and self.job.history.has_complete:
-            final = png(LivePainter(self.job).paint().figure, final=True)
+            final = final_bundle(self._words, LivePainter(self.job))
             if not self.is_closed:
-                return picture_bundle(self._words, final)
+                return final
             self._final = final
-        return ({"text/plain": self._words}, {}) if self._final is None else picture_bundle(self._words, self._final)
+        return ({"text/plain": self._words}, {}) if self._final is None else self._final
 
     def _leave(self) -> None:
         for place in self._places:

@@ -22,6 +22,8 @@ from tunekit.widgets.panel import Panel
 from tunekit.widgets.rest import Rest
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
+# What a cell shows, by MIME type, and the metadata of it.
+Bundle = tuple[dict[str, Any], dict[str, Any]]
 
 # Words travel at most this often; a person does not read faster, and the cores stay free for the work. What answers
 # a press travels at once.
@@ -54,7 +56,7 @@ class LiveView:
         self._changed.set()
         self._pressed = threading.Event()
         self._unsubscribe = job.subscribe(self._changed.set)
-        self._final: Image | None = None
+        self._final: Bundle | None = None
         self._panel = Panel(self.heading, self._press)
         comms.route_clicks_around(self._panel)
         self._panel.update(**self._words())
@@ -76,7 +78,7 @@ class LiveView:
             view = {"version_major": 2, "version_minor": 0, "model_id": self._panel.model_id}
             publish({"text/plain": self.heading, WIDGET: view}, {}, place)
         else:
-            publish(*picture_bundle(self.heading, self._final), place)
+            publish(*self._final, place)
 
     def is_in(self, cell: str | None) -> bool:
         """Whether that cell, the running one, shows it already."""
@@ -121,7 +123,7 @@ class LiveView:
             self._pressed.wait(_SECONDS_BETWEEN_WORDS)
             self._pressed.clear()
         self._unsubscribe()
-        self._final = png(self._painter.paint().figure, final=True)
+        self._final = final_bundle(self.heading, self._painter)
         self._leave()
         self._panel.dispose()
 
@@ -141,13 +143,22 @@ class LiveView:
     def _leave(self) -> None:
         assert self._final is not None
         for place in self._places:
-            publish(*picture_bundle(self.heading, self._final), place, update=True)
+            publish(*self._final, place, update=True)
 
 
-def picture_bundle(words: str, image: Image) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A notebook output that reads well in any front end: text, and the picture at its size."""
+def picture_bundle(words: str, image: Image, alt: str) -> Bundle:
+    """A notebook output that reads well in any front end: text, and the picture at its size.
+
+    An HTML page made of the notebook says `alt` where the picture cannot be seen.
+    """
     data = base64.b64encode(image.data).decode("ascii")
-    return {"text/plain": words, "image/png": data}, {"image/png": image.size}
+    return {"text/plain": words, "image/png": data}, {"image/png": {**image.size, "alt": text.printable(alt)}}
+
+
+def final_bundle(words: str, painter: LivePainter) -> Bundle:
+    """What a job leaves: words, and its picture as it stands."""
+    painted = painter.paint()
+    return picture_bundle(words, png(painted.figure, final=True), painted.alt)
 
 
 def show(job: Job) -> None:
@@ -165,7 +176,7 @@ def show(job: Job) -> None:
     if callable(bundle):
         publish(bundle(), {}, None)
     elif job.history.complete and kernel_shell() is not None:
-        publish(*picture_bundle(text.printable(job.heading), png(LivePainter(job).paint().figure, final=True)), None)
+        publish(*final_bundle(text.printable(job.heading), LivePainter(job)), None)
     else:
         publish({"text/plain": repr(job)}, {}, None)
 
