@@ -18,8 +18,10 @@ from tunekit.compress import bundle_file
 from tunekit.compress.bundle import load
 from tunekit.compress.coding import archive
 from tunekit.compress.compression import Compression
+from tunekit.compress.exporter import export
 from tunekit.compress.fine_tune import FineTune
 from tunekit.compress.inputs import Port
+from tunekit.compress.onnx_file import open_runner
 from tunekit.compress.pruning.prune import Prune
 from tunekit.compress.quantization.quantize import Quantize
 from tunekit.compress.sharing import Share
@@ -104,7 +106,7 @@ def test_a_loaded_model_has_no_report(saved: Path) -> None:
     ("x", "kind", "words"),
     [
         ([1.0], TypeError, "takes a tensor float32 of shape .batch, 1, 14, 14.: got list"),
-        (torch.zeros(2, 1, 14, 14).double(), TypeError, r"x\.to\(torch\.float32\)"),
+        (torch.zeros(2, 1, 14, 14).long(), TypeError, r"x\.to\(torch\.float32\)"),
         (torch.zeros(1, 14, 14), ValueError, r"got shape \(1, 14, 14\); one example is x\[None\]"),
         (torch.zeros(1, 3, 14, 14), ValueError, r"with shape \(1, 3, 14, 14\) it fails"),
     ],
@@ -206,6 +208,20 @@ def test_a_hostile_or_damaged_bundle_is_refused(saved: Path, name: str) -> None:
     saved.write_bytes(harm(saved.read_bytes()))
     with pytest.raises(ValueError, match=words):
         load(saved)
+
+
+def test_what_onnxruntime_refuses_is_said_once(saved: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    saved.write_bytes(changed(saved.read_bytes(), graph=lambda graph: graph.replace(b"Conv", b"Co\xd7v")))
+    with pytest.raises(ValueError, match="onnxruntime runs a complete ONNX file: this one it refuses"):
+        load(saved)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_goes_wrong_in_onnxruntime_is_said_once(capfd: pytest.CaptureFixture[str]) -> None:
+    run = open_runner(export(nn.Embedding(4, 3), torch.tensor([[1, 2]])))
+    with pytest.raises(Exception, match="indices element out of data bounds"):
+        run(torch.tensor([[9, 2]]))
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_header_that_fills_the_memory_is_refused(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:

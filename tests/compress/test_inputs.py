@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
-from tests.compress.nets import tiny
+from tests.compress.nets import only, tiny
 from tunekit.compress import inputs
 from tunekit.compress.bundle import load
 from tunekit.compress.compression import Compression
@@ -310,6 +310,24 @@ def test_every_step_keeps_the_precision_of_the_network(precision: torch.dtype, n
         filled = load(tmp_path / "net.tunekit", model=built(norms).to(precision))
         assert torch.equal(inputs.call(filled, x), inputs.call(row.model(), x))
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("precision", [torch.float32, *PRECISIONS], ids=str)
+def test_a_batch_may_have_any_precision_as_the_data_of_the_task(precision: torch.dtype, tmp_path: Path) -> None:
+    lab = Compression(built(norms).to(precision), tiny())
+    lab.run([Prune(0.5), Quantize("weights")])
+    x = only(lab.task.validation.head(5)).to(torch.float16)
+    for number in range(3):
+        lab[number].save(tmp_path / "net.tunekit")
+        expected = lab[number](x.to(precision))
+        for other in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
+            for run in (lab[number], load(tmp_path / "net.tunekit")):
+                assert torch.allclose(run(x.to(other)), expected, atol=0.05)
+        if number < 2:
+            with torch.no_grad():
+                assert torch.allclose(inputs.call(lab[number].model(), x).double(), expected.double(), atol=0.05)
+        with pytest.raises(TypeError, match=r"got torch\.int64; convert it with"):
+            lab[number](x.long())
 
 
 def test_zeros_and_shared_values_outlive_half_precision() -> None:

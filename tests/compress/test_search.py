@@ -183,6 +183,33 @@ def test_its_net_and_its_recipe_give_the_trial_again(both: tuple[Pipeline, Study
     assert lab.trials[-1].metrics["size"] == best.metrics["size"]
 
 
+def test_the_best_nets_of_a_study_teach(both: tuple[Pipeline, Study, Path]) -> None:
+    trained, study, folder = both
+    files = sorted(place.stat().st_ino for place in folder.glob("*.safetensors"))
+    teachers = trained.best_nets(study, 3)
+    # four trials, but two nets: those of one width differ in their recipes only
+    scores = {trial.params["width"]: trial.metrics["original_accuracy"] for trial in study.trials}
+    widths = [net[0].out_features for net in teachers]  # type: ignore[index]
+    assert sorted(widths) == [64, 128]
+    assert scores[widths[0]] >= scores[widths[1]]
+    assert [state(net) for net in trained.best_nets(study, 1)] == [state(teachers[0])]
+    assert sorted(place.stat().st_ino for place in folder.glob("*.safetensors")) == files  # none was trained again
+    lab = Compression(perceptron(8), tiny())
+    lab.run([Distill(epochs=1, teacher=teachers)])
+    assert lab.trials[1].state == "complete"
+
+
+def test_the_best_nets_are_of_a_study_that_has_some(both: tuple[Pipeline, Study, Path]) -> None:
+    trained, study, _ = both
+    with pytest.raises(ValueError, match="from 1: got count=0"):
+        trained.best_nets(study, 0)
+    other = Study(lambda width: 1.0 * width, {"width": Int(1, 9)}, sampler="random", seed=0)
+    other.run(1)
+    for nothing in (Study(trained, trained.space, maximize="accuracy"), other):
+        with pytest.raises(ValueError, match=r"have the metric 'original_accuracy'.*run a study of this objective"):
+            trained.best_nets(nothing)
+
+
 def test_it_goes_to_another_process(both: tuple[Pipeline, Study, Path]) -> None:
     trained, study, _ = both
     there = cloudpickle.loads(cloudpickle.dumps(trained))

@@ -100,6 +100,27 @@ def test_tied_weights_stay_tied() -> None:
     assert shared.first.weight is shared.second.weight
 
 
+def tied_words() -> nn.Module:
+    """An embedding and the layer that turns its vectors back into words."""
+    network = nn.Sequential(nn.Embedding(9, 16), nn.Flatten(), nn.Linear(32, 16), nn.Linear(16, 9, bias=False))
+    network.get_submodule("3").weight = network.get_parameter("0.weight")
+    return network
+
+
+@pytest.mark.parametrize("excluded", ["0", "3"])
+def test_a_tied_weight_is_left_alone_by_each_of_its_layers(excluded: str) -> None:
+    ids = torch.arange(64).reshape(32, 2) % 9
+    task = tiny(train=(ids, ids[:, 0]), validation=(ids, ids[:, 0]), test=None)
+    network = tied_words()
+    lab = Compression(network, task)
+    lab.run([Share(2, exclude=(excluded,))])
+    shared = lab[1].model()
+    assert torch.equal(shared.get_parameter("0.weight"), network.get_parameter("0.weight"))
+    assert len(shared.get_parameter("2.weight").unique()) == 4
+    with pytest.raises(ValueError, match="in common with those in exclude="):
+        lab.run([Share(2, layers=("0", "3"), exclude=(excluded,))])
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [

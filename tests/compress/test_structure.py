@@ -131,6 +131,16 @@ def test_every_kind_of_layer_is_built_again(before: nn.Module, after: nn.Module)
     assert describe(network, rebuilt) == []
 
 
+def test_weights_of_slim_attention_that_were_saved_under_earlier_names_are_read() -> None:
+    attention = SlimAttention(8, 8, num_heads=3, head_dim=2)
+    earlier = {name.replace("out_proj.", "out_proj_"): weight for name, weight in attention.state_dict().items()}
+    assert "out_proj_weight" in earlier
+    read = SlimAttention(8, 8, num_heads=3, head_dim=2)
+    nn.ModuleDict({"only": read}).load_state_dict({f"only.{name}": weight for name, weight in earlier.items()})
+    x = torch.randn(2, 5, 8)
+    assert torch.equal(read(x, x, x)[0], attention(x, x, x)[0])
+
+
 def test_a_layer_that_stands_in_two_places_is_built_once() -> None:
     def twice(width: int) -> nn.Module:
         shared = nn.Linear(width, width)

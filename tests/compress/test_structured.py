@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -399,7 +400,7 @@ def _silence(layers: dict[str, nn.Module], bundle: list[tuple[str, str, int]]) -
         nothing = {key: set(value) for key, value in organ.expand(layer, {side: []}).items()}
         one = organ.expand(layer, {side: [number]})
         for own, axes in organ.slices(layer).items():
-            held = getattr(layer, own)
+            held = attrgetter(own)(layer)
             for axis, belongs in axes.items():
                 rows = [number] if belongs == side else sorted(set(one.get(belongs, ())) - nothing.get(belongs, set()))
                 if rows and held is not None and own != "running_var":

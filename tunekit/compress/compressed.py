@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from tunekit.compress.report import Report
     from tunekit.compress.task import Runner
 
+# Of floating point all are taken, and put into the network's own precision, as in training.
+_FLOATS = ("float16", "bfloat16", "float32", "float64")
+
 
 class Compressed:
     """A model after a recipe. It is its ONNX file: calling it runs that file in onnxruntime.
@@ -109,7 +112,8 @@ class Compressed:
         Parameters
         ----------
         x
-            What the network was trained with: a tensor (batch, ...), or a tuple or a dict of them.
+            What the network was trained with: a tensor (batch, ...), or a tuple or a dict of them. Floating point may
+            have any precision.
 
         Returns
         -------
@@ -204,7 +208,8 @@ class Compressed:
 
 def _check(x: Tensor, port: Port, wanted: str) -> None:
     """Raise if a tensor is of another type than the network was trained with, or has more or fewer axes."""
-    if str(x.dtype).removeprefix("torch.") != port.dtype:
+    is_float = x.is_floating_point() and port.dtype in _FLOATS
+    if not is_float and str(x.dtype).removeprefix("torch.") != port.dtype:
         raise TypeError(f"the model takes {wanted}: got {x.dtype}; convert it with x.to(torch.{port.dtype})")
     if x.dim() != len(port.shape) + 1:
         raise ValueError(f"the model takes {wanted}: got shape {tuple(x.shape)}; one example is x[None]")

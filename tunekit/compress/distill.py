@@ -12,6 +12,7 @@ from tunekit.compress.distillation_losses import OUTPUT_LOSSES
 from tunekit.compress.holding import Held
 from tunekit.compress.inputs import call
 from tunekit.compress.network import copied, device_of, runner
+from tunekit.compress.packed import unwritable
 from tunekit.compress.teaching import Features, Teacher, check_answers
 from tunekit.compress.tuning import tune
 from tunekit.core import seeds, text
@@ -42,8 +43,8 @@ class Distill:
     epochs
         How many passes through the training split, 1 or more, for the taught network and for the other.
     teacher
-        A network, or several whose probabilities are averaged; None: the uncompressed network. A recipe that is read
-        from a file knows only what its teacher was.
+        A network, or several whose probabilities are averaged, such as a study's best; None: the uncompressed network.
+        A recipe that is read from a file knows only what its teacher was.
     student
         A smaller network that takes the place of the present one, trained from the weights it has; None: the present
         network is trained on.
@@ -75,6 +76,23 @@ class Distill:
     --------
     >>> Distill(epochs=3)
     Distill(epochs=3)
+
+    The best nets of a finished study as the teacher of one more:
+
+    >>> import torch
+    >>> from tunekit.compress.pipeline import pipeline
+    >>> from tunekit.compress.task import Task
+    >>> from tunekit.search.parameters import Int
+    >>> from tunekit.search.study import Study
+    >>> data = torch.eye(4), torch.arange(4)
+    >>> task = Task(data, data, loss=torch.nn.functional.cross_entropy)
+    >>> def build(width):
+    ...     return torch.nn.Sequential(torch.nn.Linear(4, width), torch.nn.ReLU(), torch.nn.Linear(width, 4))
+    >>> objective = pipeline(build, task, {"width": Int(4, 32)}, epochs=2)
+    >>> study = Study(objective, objective.space, maximize="accuracy", sampler="random", seed=0)
+    >>> _ = study.run(3)
+    >>> Distill(epochs=3, teacher=objective.best_nets(study, 2))
+    Distill(epochs=3, teacher='Sequential and Sequential')
     """
 
     epochs: int
@@ -134,6 +152,8 @@ class Distill:
                 f"distillation trains the parameters with requires_grad=True: {type(trained).__name__} has none; "
                 "unfreeze some, or leave Distill out"
             )
+        if fault := unwritable(trained):
+            raise ValueError(fault)
         if self.loss == "feature":
             Features.check(trained)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,8 @@ from tunekit.compress.network import copied, precision_of, runner
 from tunekit.compress.onnx_file import first_line, open_runner, stripped
 from tunekit.compress.onnx_names import name_inputs
 from tunekit.compress.onnx_operators import keep_operators
-from tunekit.compress.quiet import quiet, silent_graphs
+from tunekit.compress.packed import NOISE, cannot, outputs_in_use, packed_layers, unwritable
+from tunekit.compress.quiet import quiet, silent_graphs, without_lines
 from tunekit.core import text
 
 if TYPE_CHECKING:
@@ -97,7 +98,12 @@ class Exporter:
         """
         network = _writable(copied(model).cpu())
         x = fitted(take(x, slice(0, 32)), network)
+        if fault := unwritable(network):
+            raise ExportError(fault)
         _check_output(network, x)
+        packed = packed_layers(network, take(x, slice(0, 2)))
+        if packed:
+            return _without_packing(network, x, packed)
         key = _build(network, x)
         if key in self._traced:
             try:
@@ -212,9 +218,9 @@ def _by_tracing(network: Module, x: Inputs, *, may_doubt: bool = True) -> bytes:
         )
         if not may_doubt and any(one.category is kind and own not in Path(one.filename).parents for one in said):
             raise ExportError("PyTorch cannot follow the network")
-        program = torch.onnx.ONNXProgram(
-            ir.from_proto(_with_ends(onnx.load_model_from_string(file.getvalue()), x)), None
-        )
+        traced = onnx.load_model_from_string(file.getvalue())
+        del traced.graph.output[1:]  # what is in use for the exporter alone
+        program = torch.onnx.ONNXProgram(ir.from_proto(_with_ends(traced, x)), None)
         program.optimize()
         return stripped(program.model_proto)
 
@@ -243,6 +249,16 @@ def _with_ends(model: Any, x: Inputs) -> ModelProto:
             )
         name_inputs(proto, wanted)
     return proto
+
+
+def _without_packing(network: Module, x: Inputs, layers: Sequence[str]) -> bytes:
+    """Write a network whose layers read packed sequences: what the newer exporter does not know, the older one does."""
+    try:
+        with outputs_in_use(network), without_lines(NOISE):
+            data = _by_tracing(network, repeated(x, max(2, count(x))))
+        return _checked(data, network, x)
+    except Exception as error:
+        raise ExportError(cannot(layers, first_line(error))) from error
 
 
 def _writable(network: Module) -> Module:

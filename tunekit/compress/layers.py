@@ -6,7 +6,7 @@ What is pruned is multiplied; biases and norms are few and matter much, and stay
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tunekit.compress.network import layer_kinds
@@ -107,7 +107,8 @@ def shareable(
     layers
         Names as in ``model.named_modules()``; None: all.
     exclude
-        Names of layers that are left out; that of a container leaves out all in it.
+        Names of layers that are left out; that of a container leaves out all in it. A parameter that one of them has in
+        common with other layers is left out too.
 
     Raises
     ------
@@ -128,14 +129,18 @@ def shareable(
     if exclude is not None:
         chosen = _without(chosen, exclude, known, type(model).__name__)
     modules = dict(model.named_modules(remove_duplicate=False))
-    wanted = {id(p) for name in chosen for p in modules[name]._parameters.values() if p is not None}
+    out = [name for name in known if any(_is_within(name, left_out) for left_out in exclude or ())]
+    wanted = _held(modules, chosen) - _held(modules, out)
     found = {
         name: parameter
         for name, parameter in model.named_parameters()
         if id(parameter) in wanted and parameter.is_floating_point() and parameter.numel()
     }
     if not found:
-        raise ValueError(f"values are shared by parameters: the chosen layers of {type(model).__name__} have none")
+        tied = "" if exclude is None else ", or have them in common with those in exclude="
+        raise ValueError(
+            f"values are shared by parameters: the chosen layers of {type(model).__name__} have none{tied}"
+        )
     return found
 
 
@@ -152,6 +157,13 @@ def _by_default(model: Module, by_layer: dict[str, list[Parameter]]) -> list[str
             + (f"; name one of {_some(by_layer)} in layers= to prune it" if by_layer else "")
         )
     return chosen
+
+
+def _held(modules: Mapping[str, Module], names: Sequence[str]) -> set[int]:
+    """The parameters that some layers hold themselves."""
+    return {
+        id(parameter) for name in names for parameter in modules[name]._parameters.values() if parameter is not None
+    }
 
 
 def _is_within(name: str, container: str) -> bool:

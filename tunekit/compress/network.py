@@ -232,11 +232,13 @@ def layer_kinds() -> dict[str, tuple[type[Module], ...]]:
     """The kinds of layers that a step may ask for, by family."""
     from torch import nn
 
+    from tunekit.compress.slim_attention import SlimAttention
+
     convolutions = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
     return {
         "dense": (nn.Linear, nn.Bilinear, *convolutions),
         "recurrent": (nn.RNNBase, nn.RNNCellBase),
-        "attention": (nn.MultiheadAttention,),
+        "attention": (nn.MultiheadAttention, SlimAttention),
         "embedding": (nn.Embedding, nn.EmbeddingBag),
     }
 

@@ -102,12 +102,13 @@ def open_runner(data: bytes, threads: int | None = None) -> OnnxRunner:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads() if threads is None else threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what goes wrong is raised: on stderr it would stand a second time
     # threads that wait for work by spinning steal each other's core where several models share a machine: on two busy
     # cores the same batch takes ten times as long
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        # the fallback prints an error, and tries the same provider once more
+        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"], enable_fallback=0)
     except Exception as error:  # onnxruntime's own classes derive from Exception alone
         raise ValueError(f"onnxruntime runs a complete ONNX file: this one it refuses ({first_line(error)})") from error
     return OnnxRunner(session, {given.name: _FLOATS.get(given.type) for given in session.get_inputs()})

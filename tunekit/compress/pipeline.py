@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from tunekit.compress.recipe import Step
     from tunekit.compress.task import Task
+    from tunekit.search.study import Study
 
 # Writing, scoring and measuring a net are never for nothing: of a trial, at least so much.
 _LEAST_SHARE = 0.1
@@ -189,6 +190,45 @@ class Pipeline:
             except StopIteration as end:
                 network: Module = end.value
                 return network
+
+    def best_nets(self, study: Study, count: int = 3) -> list[Module]:
+        """Return the nets that scored best before they were compressed, such as for ``Distill(teacher=...)``.
+
+        Trials that differ only in what compressed them had one net: it counts once, so there may be fewer. A net whose
+        weights are no longer in the folder is trained again.
+
+        Parameters
+        ----------
+        study
+            A study of this objective, or one that was resumed with it.
+        count
+            How many at most, 1 or more.
+
+        Returns
+        -------
+        list of Module
+            As `model` makes them, the best first; of equals the earlier.
+
+        Raises
+        ------
+        ValueError
+            If the count is not a whole number from 1, or no trial of this objective is complete.
+        """
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            raise ValueError(f"the best nets are a whole number of them, from 1: got count={count!r}")
+        score = f"original_{self._task.metric_name}"
+        trials = [trial for trial in study.history.complete if score in trial.metrics]
+        if not trials:
+            raise ValueError(
+                f"the best nets are those of the trials that have the metric {score!r}, as this objective's have: "
+                f"{len(study.history.complete)} of {text.plural(len(study.trials), 'trial')} are complete, and none "
+                "has it; run a study of this objective first"
+            )
+        trained = (*self._names, "epochs", "learning_rate")
+        best: dict[str, Mapping[str, Any]] = {}
+        for trial in sorted(trials, key=lambda trial: -trial.metrics[score]):
+            best.setdefault(repr([trial.params.get(name) for name in trained]), trial.params)
+        return [self.model(params) for params in list(best.values())[:count]]
 
     def recipe(self, params: Mapping[str, Any]) -> list[Step]:
         """Return the recipe with the settings of a trial filled in."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
+import tempfile
 import threading
 import warnings
 from collections.abc import Iterator
@@ -11,6 +14,8 @@ from typing import Any
 
 # What these log below an error are their own affairs: optional packages they lack, steps they recommend to themselves.
 _LOGGERS = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir", "onnxruntime", "torch.fx", "torch.__trace")
+_STDERR = 2
+_redirecting = threading.Lock()
 
 
 @contextmanager
@@ -67,3 +72,34 @@ def silent_graphs() -> Iterator[None]:
         yield
     finally:
         core._jit_onnx_log = printer
+
+
+@contextmanager
+def without_lines(mark: bytes) -> Iterator[None]:
+    """Leave out the lines with a mark in them that C++ code writes to stderr: no filter of Python's sees those.
+
+    What else is written there meanwhile, by whatever thread, comes at the end.
+
+    Examples
+    --------
+    >>> with without_lines(b"not for the user"):
+    ...     pass
+    """
+    with _redirecting, tempfile.TemporaryFile() as written:
+        try:
+            before = os.dup(_STDERR)
+        except OSError:  # a process without one
+            yield
+            return
+        if sys.stderr is not None:
+            sys.stderr.flush()
+        os.dup2(written.fileno(), _STDERR)
+        try:
+            yield
+        finally:
+            if sys.stderr is not None:
+                sys.stderr.flush()
+            os.dup2(before, _STDERR)
+            os.close(before)
+            written.seek(0)
+            os.write(_STDERR, b"".join(line for line in written if mark not in line))

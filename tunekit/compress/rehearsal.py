@@ -10,6 +10,7 @@ from tunekit.compress.distill import Distill
 from tunekit.compress.factorise import Factorise
 from tunekit.compress.fold import Fold
 from tunekit.compress.network import copied
+from tunekit.compress.present import named_now
 from tunekit.compress.pruning import slimming
 from tunekit.compress.pruning.prune import Prune
 from tunekit.core import text
@@ -26,7 +27,8 @@ def rehearse(recipe: Sequence[Step], stage: Stage, context: Context) -> Generato
     Parameters
     ----------
     recipe
-        The steps. Where one trains and a later one removes layers or parts of them, all that remove some are tried.
+        The steps. Where one trains and a later one removes layers or parts of them, all that remove some are tried; and
+        where a later one names layers, whether it can be done to what is left of them.
     stage
         What the recipe begins with.
     context
@@ -38,13 +40,22 @@ def rehearse(recipe: Sequence[Step], stage: Stage, context: Context) -> Generato
         If a step that comes after a training cannot be done; one that comes before says so itself, at once.
     """
     trains = [bool(getattr(step, "epochs", 0)) for step in recipe]
-    removing = [place for place, step in enumerate(recipe) if _is_removing(step) and any(trains[:place])]
-    if not removing:
+    tried = [
+        place
+        for place, step in enumerate(recipe)
+        if any(trains[:place]) and (_is_removing(step) or (_is_naming(step) and any(map(_is_changing, recipe[:place]))))
+    ]
+    if not tried:
         return
-    for place, step in enumerate(recipe[: removing[-1] + 1]):
-        yield Progressed(f"Can all steps be done? Trying {step!r} without any training")
+    is_known = True  # which layers there are: no longer, where blocks go that training has yet to judge
+    for place, one in enumerate(recipe[: tried[-1] + 1]):
+        yield Progressed(f"Can all steps be done? Trying {one!r} without any training")
+        step, stage = named_now(one, stage, context.original)
         try:
+            if place and is_known and _is_naming(step):
+                step.check(stage.network)
             stage = yield from _done(step, stage, context)
+            is_known = is_known and not (isinstance(step, Prune) and step.granularity == "blocks")
         except ValueError as error:
             if not any(trains[:place]):
                 return
@@ -60,6 +71,14 @@ def _is_removing(step: Step) -> bool:
     return isinstance(step, (Factorise, Fold)) or (isinstance(step, Prune) and step.granularity != "weights")
 
 
+def _is_changing(step: Step) -> bool:
+    return _is_removing(step) or (isinstance(step, Distill) and step.student is not None)
+
+
+def _is_naming(step: Step) -> bool:
+    return any(isinstance(getattr(step, setting, None), tuple) for setting in ("layers", "exclude"))
+
+
 def _done(step: Step, stage: Stage, context: Context) -> Generator[Event, None, Stage]:
     """About what a step leaves of a network's structure."""
     if isinstance(step, Prune) and step.granularity != "weights":
@@ -69,5 +88,5 @@ def _done(step: Step, stage: Stage, context: Context) -> Generator[Event, None, 
     if isinstance(step, Fold):
         return (yield from step.apply(stage, context))
     if isinstance(step, Distill) and step.student is not None:
-        return replace(stage, network=copied(step.student), masks={}, clusters={}, file=None)
+        return replace(stage, network=copied(step.student), masks={}, clusters={}, file=None, built_like=step.student)
     return stage

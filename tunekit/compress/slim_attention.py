@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 
 
 class SlimAttention(nn.Module):
@@ -48,11 +49,10 @@ class SlimAttention(nn.Module):
         self.dropout, self.batch_first = dropout, batch_first
         width = num_heads * head_dim
         self.in_proj_weight = nn.Parameter(torch.empty(3 * width, in_features))
-        self.out_proj_weight = nn.Parameter(torch.empty(out_features, width))
         self.in_proj_bias = nn.Parameter(torch.zeros(3 * width)) if bias else None
-        self.out_proj_bias = nn.Parameter(torch.zeros(out_features)) if bias else None
+        # a layer of its own, of the kind that PyTorch's attention has there: by its name steps leave it out
+        self.out_proj = NonDynamicallyQuantizableLinear(width, out_features, bias)
         nn.init.xavier_uniform_(self.in_proj_weight)
-        nn.init.xavier_uniform_(self.out_proj_weight)
 
     # what TransformerEncoderLayer asks before it takes the fused path, which knows PyTorch's own attention only
     _qkv_same_embed_dim = False
@@ -89,11 +89,19 @@ class SlimAttention(nn.Module):
         scores = heads[0] @ heads[1].transpose(-2, -1) / self.head_dim**0.5
         attention = (scores if mask is None else scores + mask.to(scores.dtype)).softmax(-1)
         attended = functional.dropout(attention, self.dropout, self.training) @ heads[2]
-        out = functional.linear(attended.transpose(1, 2).flatten(-2), self.out_proj_weight, self.out_proj_bias)
+        out = functional.linear(attended.transpose(1, 2).flatten(-2), self.out_proj.weight, self.out_proj.bias)
         shown = (attention.mean(1) if average_attn_weights else attention) if need_weights else None
         if not is_batched:
             return out.squeeze(0), None if shown is None else shown.squeeze(0)
         return out if self.batch_first else out.transpose(0, 1), shown
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *others: Any) -> None:
+        """Weights that were saved while the output projection was no layer of its own have other names."""
+        for part in ("weight", "bias"):
+            if f"{prefix}out_proj_{part}" in state_dict:
+                state_dict[f"{prefix}out_proj.{part}"] = state_dict.pop(f"{prefix}out_proj_{part}")
+        module: Any = super()
+        module._load_from_state_dict(state_dict, prefix, *others)
 
     def extra_repr(self) -> str:
         """Its sizes."""
@@ -116,7 +124,7 @@ def slim(attention: nn.MultiheadAttention) -> SlimAttention | None:
         given.batch_first,
     )
     slimmed.in_proj_weight, slimmed.in_proj_bias = given.in_proj_weight, given.in_proj_bias
-    slimmed.out_proj_weight, slimmed.out_proj_bias = given.out_proj.weight, given.out_proj.bias
+    slimmed.out_proj.weight, slimmed.out_proj.bias = given.out_proj.weight, given.out_proj.bias
     return slimmed.train(given.training)
 
 

@@ -20,6 +20,7 @@ from tunekit.compress.measure import compiled_calls, facts_of, timed_calls
 from tunekit.compress.measurement import latency_metrics
 from tunekit.compress.network import norm_epsilons, runner
 from tunekit.compress.onnx_file import open_runner
+from tunekit.compress.present import named_now
 from tunekit.compress.randomness import own_stream
 from tunekit.compress.stage import Context, Stage
 from tunekit.compress.structure import describe
@@ -107,9 +108,10 @@ class Workshop:
         began = clock()
         try:
             yield TrialStarted(number, params, seed, began=round(time.time(), 3))
-            for place, step in enumerate(steps[:-1], start=len(recipe) - len(steps) + 1):
+            for place, one in enumerate(steps[:-1], start=len(recipe) - len(steps) + 1):
                 earlier = seeds.trial_seed(self.seed, place)
                 context = self.context(number, stage, clock, earlier)
+                step, stage = named_now(one, stage, context.original)
                 stage = yield from own_stream(step.apply(stage, context), earlier)
             context = self.context(number, stage, clock, seed)
             made, metrics = yield from own_stream(self._make(steps[-1:], stage, recipe, context), seed)
@@ -164,7 +166,8 @@ class Workshop:
     def _make(
         self, steps: Sequence[Step], stage: Stage, recipe: tuple[Step, ...], context: Context
     ) -> Generator[Event, None, tuple[Made, dict[str, float]]]:
-        for step in steps:
+        for one in steps:
+            step, stage = named_now(one, stage, context.original)
             stage = yield from step.apply(stage, context)
         name = ", ".join(map(repr, steps)) or "the original"
         yield Progressed(f"Writing the ONNX file of {name}", 0.9)

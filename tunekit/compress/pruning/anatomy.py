@@ -143,9 +143,11 @@ def _tie_within(name: str, layer: Module, ties: _Ties) -> None:
 
 def _tie_shared(names: list[str], layers: Mapping[str, Module], ties: _Ties) -> None:
     """Layers that share a weight lose the same of it; where it stands for something else in each, they lose nothing."""
-    owners = [name.rpartition(".")[0] for name in names]
+    owners = [_owner(name, layers) for name in names]
     axes = [
-        known_organ(layers[owner]).slices(layers[owner]).get(name.rpartition(".")[2], {}) if owner in layers else {}
+        known_organ(layers[owner]).slices(layers[owner]).get(name.removeprefix(f"{owner}."), {})
+        if owner in layers
+        else {}
         for owner, name in zip(owners, names, strict=True)
     ]
     for axis in {axis for found in axes for axis in found}:
@@ -160,6 +162,14 @@ def _tie_shared(names: list[str], layers: Mapping[str, Module], ties: _Ties) -> 
             for one in [side] if side in sides else sides if side else []:
                 for number in range(sides[one]):
                     ties.fix((owner, one, number), f"it shares {text.listed(names)}")
+
+
+def _owner(parameter: str, layers: Mapping[str, Module]) -> str:
+    """The layer that a parameter is of, or is of a part of; the module that holds it, where it is of no layer."""
+    owner = holder = parameter.rpartition(".")[0]
+    while owner and owner not in layers:
+        owner = owner.rpartition(".")[0]
+    return owner if owner in layers else holder
 
 
 class _Ties:

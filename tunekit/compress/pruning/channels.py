@@ -108,9 +108,7 @@ def remove(
     leave_fused_path(body)
     wanted = _shape_of(body, x)
     found = anatomy(body, lambda: _run(body, x))
-    families = [
-        family for family in families_of(body, found.bundles, _renamed(scores, replaced)) if family.may_go(may_lose)
-    ]
+    families = [family for family in families_of(body, found.bundles, scores) if family.may_go(may_lose, body)]
     working = [family for family in families if _works(body, x, family, wanted)]
     # a family of one is a layer's last channel, which stays
     broken = [family.names[0] for family in families if family not in working and len(family.bundles) > 1]
@@ -217,16 +215,6 @@ def _restore_attention(slimmer: Module, replaced: Mapping[str, Module]) -> None:
         whole = (given.embed_dim, given.embed_dim, given.num_heads)
         if isinstance(module, SlimAttention) and (module.in_features, module.out_features, module.num_heads) == whole:
             _put(slimmer, name, copy.deepcopy(original))
-
-
-def _renamed(scores: Mapping[str, Tensor], replaced: Mapping[str, Module]) -> dict[str, Tensor]:
-    """Give the scores of attention's output projection the name that it has in its slim form."""
-    renamed = dict(scores)
-    for name in replaced:
-        for part in ("weight", "bias"):
-            if f"{name}.out_proj.{part}" in renamed:
-                renamed[f"{name}.out_proj_{part}"] = renamed[f"{name}.out_proj.{part}"]
-    return renamed
 
 
 def _put(body: Module, name: str, module: Module) -> None:

@@ -38,9 +38,14 @@ class Family:
         """The layers that lose something."""
         return list(dict.fromkeys(name for name, *_ in self.bundles[0]))
 
-    def may_go(self, may_lose: Callable[[str], bool]) -> bool:
-        """Whether all layers that write these channels may lose some."""
-        return all(may_lose(name) for name, side, _ in self.bundles[0] if writes(side))
+    def may_go(self, may_lose: Callable[[str], bool], body: Module) -> bool:
+        """Whether all layers of a network that write these channels may lose some."""
+        return all(may_lose(_writer(name, side, body)) for name, side, _ in self.bundles[0] if writes(side))
+
+
+def _writer(name: str, side: Side, body: Module) -> str:
+    part = known_organ(body.get_submodule(name)).writer if side == "out" else ""
+    return f"{name}.{part}".strip(".") if part else name
 
 
 def families_of(body: Module, bundles: Sequence[list[Node]], scores: Mapping[str, Tensor]) -> list[Family]:

@@ -31,8 +31,8 @@ class Organ:
     axis
         Called with the layer and an input or output: the axis of its channels, from the end.
     slices
-        For each parameter or buffer of the layer, by its name, the sides that its axes belong to: ``{"weight": {0:
-        "out", 1: "in"}}``.
+        For each parameter or buffer of the layer or of a part of it, by its name, the sides that its axes belong to:
+        ``{"weight": {0: "out", 1: "in"}}``.
     ties
         Pairs of channels (side, number) that only go together.
     resize
@@ -42,6 +42,8 @@ class Organ:
         `slices` speaks of and `sides` does not.
     passes
         Whether what it reads is what it writes.
+    writer
+        The name of the part that writes its outputs; empty where that is the layer itself.
     """
 
     sides: Callable[[Any], dict[Side, int]]
@@ -51,6 +53,7 @@ class Organ:
     ties: Callable[[Any], Iterator[tuple[tuple[Side, int], tuple[Side, int]]]] = lambda layer: iter(())
     expand: Callable[[Any, Kept], Kept] = lambda layer, kept: kept
     passes: bool = False
+    writer: str = ""
 
 
 def organ_of(layer: Module) -> Organ | None:
@@ -114,7 +117,9 @@ def cut(layer: Module, kept: Kept) -> None:
     organ = known_organ(layer)
     expanded = organ.expand(layer, kept)
     for name, axes in organ.slices(layer).items():
-        held = getattr(layer, name, None)
+        owner, _, own = name.rpartition(".")
+        part = layer.get_submodule(owner)
+        held = getattr(part, own, None)
         if held is None:
             continue
         value = held.detach()
@@ -123,7 +128,7 @@ def cut(layer: Module, kept: Kept) -> None:
                 value = value.index_select(axis, torch.tensor(list(expanded[side]), device=value.device))
         value = value.clone()
         is_parameter = isinstance(held, torch.nn.Parameter)
-        setattr(layer, name, torch.nn.Parameter(value, held.requires_grad) if is_parameter else value)
+        setattr(part, own, torch.nn.Parameter(value, held.requires_grad) if is_parameter else value)
     sizes = organ.sides(layer) | {side: len(numbers) for side, numbers in kept.items()}
     organ.resize(layer, sizes)
 
@@ -322,15 +327,21 @@ def _expand_heads(layer: Any, kept: Kept) -> Kept:
     return {**kept, "rows of heads": rows, "columns of heads": columns}
 
 
+def _resize_attention(layer: Any, sizes: dict[Side, int]) -> None:
+    layer.in_features, layer.out_features, layer.num_heads = sizes["in"], sizes["out"], sizes["heads"]
+    layer.out_proj.out_features, layer.out_proj.in_features = layer.out_proj.weight.shape
+
+
 _ATTENTION = Organ(
     sides=lambda layer: {"in": layer.in_features, "out": layer.out_features, "heads": layer.num_heads},
     axis=_last,
     slices=lambda layer: {
         "in_proj_weight": {0: "rows of heads", 1: "in"},
         "in_proj_bias": {0: "rows of heads"},
-        "out_proj_weight": {0: "out", 1: "columns of heads"},
-        "out_proj_bias": {0: "out"},
+        "out_proj.weight": {0: "out", 1: "columns of heads"},
+        "out_proj.bias": {0: "out"},
     },
     expand=_expand_heads,
-    resize=_set(in_features="in", out_features="out", num_heads="heads"),
+    resize=_resize_attention,
+    writer="out_proj",
 )
