@@ -122,10 +122,12 @@ def test_every_control_does_what_it_says(lab: Lab, theme: Theme) -> None:
     until(lambda: page.kernel("lab.state") == "'over'")
 
     explorer.get_by_role("tab", name="Layers").click()
+    measured = page.kernel("id(lab.last_sensitivity)")
     explorer.get_by_role("button", name="Measure").click()
     explorer.get_by_text(re.compile(r"\d+ % done")).wait_for()
     explorer.get_by_role("button", name="Stop", exact=True).click()
     explorer.get_by_text("Measured: ").wait_for()
+    assert page.kernel("id(lab.last_sensitivity)") == measured  # what was measured before stays
 
     explorer.get_by_role("button", name="Close").click()
     page.cell(1).locator.locator(".jp-OutputArea img:not(.tunekit-picture)").wait_for()

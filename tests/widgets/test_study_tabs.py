@@ -115,7 +115,7 @@ def test_with_too_few_trials_the_tabs_say_so(show: Callable[..., Any]) -> None:
     asked: WhatIfTab = show(study, WhatIfTab)
     until(lambda: "needs at least 4 complete trials" in asked._answer.value)
     explained: ImportanceTab = show(study, ImportanceTab)
-    until(lambda: "run more" in explained._sentences.value)
+    until(lambda: "What matters can be told from 4 complete trials on: 2 are missing." in explained._sentences.value)
 
 
 def test_what_if_answers_and_says_what_comes_next_and_why(show: Callable[..., Any]) -> None:
