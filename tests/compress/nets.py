@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +145,23 @@ def tiny(features: int = 16, classes: int = 4, **settings: Any) -> Task:
     y = x[:, :classes].argmax(1)
     parts: dict[str, Any] = {"train": (x, y), "validation": (x, y), "test": (x, y), "loss": cross_entropy}
     return Task(**(parts | settings))
+
+
+def by_hand(
+    kind: type[torch.optim.Optimizer] = torch.optim.Adam, **settings: float
+) -> Callable[[nn.Module, Task, int], Iterator[None]]:
+    """A training loop of the user's own, with any optimizer."""
+
+    def fit(model: nn.Module, task: Task, epochs: int) -> Iterator[None]:
+        optimizer = kind(model.parameters(), **settings)
+        for _ in range(epochs):
+            for x, y in task.batches(torch.Generator().manual_seed(0)):
+                optimizer.zero_grad()
+                task.loss(model(only(x)), y).backward()
+                optimizer.step()
+                yield
+
+    return fit
 
 
 def state(model: nn.Module) -> list[tuple[str, str, bytes, bool]]:

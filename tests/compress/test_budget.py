@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.compress.nets import build, digits, facts, state, tiny
+from tests.compress.nets import build, by_hand, digits, facts, state, tiny
 from tunekit.compress import racing
 from tunekit.compress.budget import Budget
 from tunekit.compress.compression import Compression
@@ -250,6 +250,14 @@ def test_a_search_that_was_stopped_goes_on_where_it_was() -> None:
     assert lab.best.recipe == undisturbed.best.recipe
 
 
+def test_a_search_that_has_ended_has_nothing_left_to_do() -> None:
+    undisturbed, words, _ = found("conv", HALF)
+    lab = Compression(trained("conv"), digits())
+    lab.start(budget=HALF).wait()
+    assert repr(lab.start(budget=HALF).wait()) == words
+    assert len(lab.trials) == len(undisturbed.trials)
+
+
 def test_a_search_ends_when_its_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(racing, "_LONG", 100_000)
     lab = Compression(trained("conv"), digits())
@@ -270,20 +278,9 @@ def test_a_net_that_needs_too_much_memory_is_a_row_that_failed() -> None:
     assert lab[lab.best_number or 0].metrics
 
 
-def by_hand(model: nn.Module, task: Any, epochs: int) -> Iterator[None]:
-    """A training loop of the user's own."""
-    optimizer = torch.optim.Adam(model.parameters())
-    for _ in range(epochs):
-        for x, y in task.batches(torch.Generator().manual_seed(0)):
-            optimizer.zero_grad()
-            task.loss(model(x), y).backward()
-            optimizer.step()
-            yield
-
-
 def test_what_was_better_before_it_was_trained_on_is_kept() -> None:
     def fit(model: nn.Module, task: Any, epochs: int) -> Iterator[None]:
-        yield from by_hand(model, task, epochs)
+        yield from by_hand()(model, task, epochs)
         if epochs > 1:  # what is trained for long is lost
             for parameter in model.parameters():
                 parameter.data.zero_()
@@ -298,7 +295,7 @@ def test_what_was_better_before_it_was_trained_on_is_kept() -> None:
 
 
 def test_a_task_with_its_own_loop_is_fine_tuned_and_not_taught() -> None:
-    lab = Compression(trained("mlp"), digits(fit=by_hand))
+    lab = Compression(trained("mlp"), digits(fit=by_hand()))
     lab.start(budget=Budget(macs=1 / 2, drop=0.3)).wait()
     assert [trial.state for trial in lab.trials] == ["complete"] * len(lab.trials)
     assert any("FineTune" in trial.params["step"] for trial in lab.trials)

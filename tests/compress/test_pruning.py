@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.compress.nets import Tied, build, digits, only, state, tiny
+from tests.compress.nets import Tied, build, by_hand, digits, only, state, tiny
 from tunekit.compress.compression import Compression
 from tunekit.compress.fine_tune import FineTune
 from tunekit.compress.layers import prunable
@@ -47,15 +47,7 @@ def test_zeros_stay_through_training_whatever_the_momentum() -> None:
 
 
 def test_zeros_stay_under_a_loop_of_ones_own() -> None:
-    def fit(model, task, epochs):  # type: ignore[no-untyped-def]
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=0.01)
-        for _ in range(epochs):
-            for x, y in task.batches(torch.Generator().manual_seed(0)):
-                optimizer.zero_grad()
-                task.loss(model(x), y).backward()
-                optimizer.step()
-                yield
-
+    fit = by_hand(torch.optim.SGD, lr=0.1, momentum=0.9, weight_decay=0.01)
     lab = Compression(net(), tiny(fit=fit))
     lab.run([Prune(0.6), FineTune(epochs=3)])
     assert share_of_zeros(lab[2].model()) == pytest.approx(0.6, abs=0.001)

@@ -114,9 +114,7 @@ class Race:
         self.findings.control = None  # that of an earlier finalist says nothing about this one
         if done.shape.is_packed:
             return None
-        shape = self.shop.made[done.row].recipe[:1]
-        alike = (made.recipe for made in self.shop.made.values() if made.recipe[:1] == shape)
-        epochs = max(sum(int(getattr(step, "epochs", 0)) for step in recipe) for recipe in alike)
+        epochs = self._longest(self.shop.made[done.row].recipe[:1])
         if self._affordable(done.row, epochs) < epochs:
             self.findings.ran_out = True
             return None
@@ -124,6 +122,15 @@ class Race:
         if fresh is not None:
             self.findings.control = (fresh, done.row)
         return fresh
+
+    def _longest(self, start: tuple[Step, ...]) -> int:
+        """The most epochs that a row with such a start was trained for; a control that is there already is not one."""
+        recipes = [made.recipe for made in self.shop.made.values() if made.recipe[: len(start)] == start]
+        return max(
+            sum(int(getattr(step, "epochs", 0)) for step in recipe)
+            for recipe in recipes
+            if not any(getattr(step, "fresh", False) for step in recipe)
+        )
 
     def merit(self, row: int) -> tuple[float, float]:
         """What rows are compared by: the score, and of equal ones the smaller file."""
