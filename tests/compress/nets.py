@@ -148,7 +148,7 @@ def tiny(features: int = 16, classes: int = 4, **settings: Any) -> Task:
 
 
 def by_hand(
-    kind: type[torch.optim.Optimizer] = torch.optim.Adam, **settings: float
+    kind: Callable[..., torch.optim.Optimizer] = torch.optim.Adam, **settings: float
 ) -> Callable[[nn.Module, Task, int], Iterator[None]]:
     """A training loop of the user's own, with any optimizer."""
 

@@ -159,10 +159,13 @@ def test_a_model_is_measured_beside_another_one() -> None:
     assert rest == [line for line in repr(found.explain()).split("\n") if line.startswith("Beside the baseline: ")]
     assert f"x smaller, bundle {found.baseline.bundle_bytes / found.bundle_bytes:.1f}x smaller" in rest[0]  # type: ignore[operator]
     assert "x more, memory between layers " in rest[0]
-    assert "on the same examples: " in rest[0]
+    assert "on the same examples accuracy " in rest[0]
     for size, words in ((1, "1 example"), (32, "32 examples")):
         (said,) = (line for line in repr(found.explain()).split("\n") if line.startswith(f"With {words}: "))
-        assert min(time.median for (_, batch), time in found.latencies.items() if batch == size) > 0
+        fastest = min(
+            (time for (_, batch), time in found.latencies.items() if batch == size), key=lambda time: time.median
+        )
+        assert f", {fastest}; " in said
         assert f"the baseline in onnxruntime, {found.baseline.latencies['onnxruntime', size]}." in said
     assert task.test_looks == 0
 

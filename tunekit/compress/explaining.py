@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from tunekit.compress.ratios import SAME, factor
 from tunekit.core import text
 
 if TYPE_CHECKING:
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
     from tunekit.compress.table import Row
 
 _FEWEST, _MOST = 5, 10
-# Files that differ by less are equally large.
-_SAME = 0.01
 
 
 def explain(rows: Sequence[Row], verdict: str | None, sensitivity: Sensitivity | None) -> list[str]:
@@ -84,17 +83,12 @@ def _bought(original: Row, row: Row) -> str:
 
 
 def _factors(before: Row, after: Row) -> str:
-    parts = []
-    for name, old, new in (
-        ("the file", before.size, after.size),
-        ("the bundle", before.bundle, after.bundle),
-        ("the operations", before.macs, after.macs),
-    ):
-        if new and abs(old - new) > _SAME * old:
-            ratio = f"{old / new:.1f}x fewer" if name == "the operations" else f"{old / new:.1f}x smaller"
-            larger = f"{new / old:.1f}x more" if name == "the operations" else f"{new / old:.1f}x larger"
-            parts.append(f"{name} {ratio if new < old else larger}")
-    return ", ".join(parts)
+    found = {
+        "the file": factor(before.size, after.size),
+        "the bundle": factor(before.bundle, after.bundle),
+        "the operations": factor(before.macs, after.macs, "fewer", "more"),
+    }
+    return ", ".join(f"{name} {said}" for name, said in found.items() if said != SAME)
 
 
 def _change(before: Row, after: Row) -> str:

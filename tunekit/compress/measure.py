@@ -69,22 +69,22 @@ def measure(
     512
     """
     with seeds.seeded(0):
-        mine = _Measured(model, task)
-        its = None if baseline is None else _Measured(baseline, task)
-        found, beside = mine.facts, None if its is None else its.facts
+        several = [_Measured(one, task) for one in (model, baseline) if one is not None]
+        facts = [one.facts for one in several]
         if latency:
-            calls = {("mine", cell): call for cell, call in mine.calls(compiled=compiled).items()}
-            if its is not None:
-                calls |= {("its", cell): call for cell, call in its.calls(compiled=compiled).items()}
+            calls = {
+                (place, cell): call
+                for place, one in enumerate(several)
+                for cell, call in one.calls(compiled=compiled).items()
+            }
             times = latencies.finish(latencies.compare(calls))
-            found = replace(found, latencies={cell: time for (whose, cell), time in times.items() if whose == "mine"})
-            if beside is not None:
-                beside = replace(
-                    beside, latencies={cell: time for (whose, cell), time in times.items() if whose == "its"}
-                )
-    if its is None:
-        return found
-    return replace(found, baseline=beside, change=task.change(its.answers, mine.answers))
+            facts = [
+                replace(one, latencies={cell: time for (whose, cell), time in times.items() if whose == place})
+                for place, one in enumerate(facts)
+            ]
+    if baseline is None:
+        return facts[0]
+    return replace(facts[0], baseline=facts[1], change=task.change(several[1].answers, several[0].answers))
 
 
 class _Measured:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from tunekit.compress.latency import Latency
 from tunekit.compress.ratios import factor, speed
-from tunekit.compress.score import Score
+from tunekit.compress.score import Score, difference_in_words
 from tunekit.core import text
 from tunekit.core.job import Result
 
@@ -100,13 +100,8 @@ class Measurement:
             parts.append(f"bundle {factor(other.bundle_bytes, self.bundle_bytes)}")
         parts.append(f"MACs {factor(other.macs, self.macs, 'fewer', 'more')}")
         parts.append(f"memory between layers {factor(other.memory, self.memory)}")
-        change = self.change
-        if change is not None:
-            seen = "no difference is seen" if change.low <= 0 <= change.high else "a difference is seen"
-            parts.append(
-                f"{self.metric} {text.signed(change.value)} [{text.signed(change.low)}, {text.signed(change.high)}] "
-                f"on the same examples: {seen}"
-            )
+        if self.change is not None:
+            parts.append(f"on the same examples {difference_in_words(self.metric, self.change)}")
         return f"Beside the baseline: {', '.join(parts)}."
 
     def _times(self) -> Iterator[str]:

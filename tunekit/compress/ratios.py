@@ -6,6 +6,7 @@ from __future__ import annotations
 SAME_SPEED = 0.05
 # Sizes, likewise: these are exact, and what differs by less nobody asked for.
 SAME_SIZE = 0.01
+SAME = "as before"
 
 
 def speed(before: float, after: float) -> str:
@@ -29,8 +30,8 @@ def factor(before: float, after: float, less: str = "smaller", more: str = "larg
     >>> factor(400, 100), factor(100, 100), factor(6, 3, "fewer", "more")
     ('4.0x smaller', 'as before', '2.0x fewer')
     """
-    if abs(after - before) < SAME_SIZE * before or after == before:
-        return "as before"
+    if abs(after - before) <= SAME_SIZE * before:
+        return SAME
     if not after:
         return "none left"
     return f"{before / after:.1f}x {less}" if after < before else f"{after / before:.1f}x {more}"

@@ -176,3 +176,15 @@ def _association(both: int, gained: int, lost: int, neither: int) -> float:
     if cross > 0:
         cross = max(0, cross - count // 2)
     return cross / math.sqrt(product)
+
+
+def difference_in_words(metric: str, change: Score) -> str:
+    """Say how much a metric changed, and whether that can be told from no change.
+
+    Examples
+    --------
+    >>> difference_in_words("accuracy", Score(0.02, 0.01, 0.03, 1000))
+    'accuracy +0.02 [+0.01, +0.03]; a difference is seen'
+    """
+    seen = "no difference is seen" if change.low <= 0 <= change.high else "a difference is seen"
+    return f"{metric} {text.signed(change.value)} [{text.signed(change.low)}, {text.signed(change.high)}]; {seen}"

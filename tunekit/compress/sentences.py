@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tunekit.compress.choice import RULE
 from tunekit.compress.measurement import RUNTIMES
 from tunekit.compress.ratios import factor, speed
+from tunekit.compress.score import difference_in_words
 from tunekit.core import text
 
 if TYPE_CHECKING:
@@ -89,12 +90,8 @@ def below(rows: Sequence[Row], rule: str = RULE) -> tuple[list[str], list[str]]:
     )
     best = next((row for row in complete if row.is_best and row.number), None)
     if best is not None and best.change is not None:
-        change = best.change
-        seen = "no difference is seen" if change.low <= 0 <= change.high else "a difference is seen"
-        facts.append(
-            f"Row {best.number} against the original on the same examples: {best.metric} {text.signed(change.value)} "
-            f"[{text.signed(change.low)}, {text.signed(change.high)}]; {seen}."
-        )
+        change = difference_in_words(best.metric, best.change)
+        facts.append(f"Row {best.number} against the original on the same examples: {change}.")
     facts.append(rule)
     return facts, [*_int8(complete), *_measured(complete)]
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tunekit.compress.limits import CALLED, METRICS, WRITTEN
+from tunekit.compress.ratios import factor
 from tunekit.core import text
 
 if TYPE_CHECKING:
@@ -14,6 +15,15 @@ if TYPE_CHECKING:
     from tunekit.compress.findings import Findings
     from tunekit.compress.limits import Limits
     from tunekit.core.trial import Trial
+
+# What fewer of a cost is called, and more of it.
+_LESS_AND_MORE = {
+    "size": ("smaller", "larger"),
+    "bundle": ("smaller", "larger"),
+    "memory": ("smaller", "larger"),
+    "macs": ("fewer", "more"),
+    "latency": ("faster", "slower"),
+}
 
 
 def verdict(budget: Budget, findings: Findings, trials: Sequence[Trial]) -> str:
@@ -112,10 +122,9 @@ def _against(mine: Mapping[str, float], its: Mapping[str, float], limits: Limits
         if METRICS[name] not in mine:
             continue
         before, after = its[METRICS[name]], mine[METRICS[name]]
-        less = "faster" if name == "latency" else "smaller" if name in ("size", "bundle", "memory") else "fewer"
-        factor = f"{before / after:.1f}x {less}" if after else "none left"
+        said = factor(before, after, *_LESS_AND_MORE[name])
         what = "" if name == "size" else f"{CALLED[name]} "
-        costs.append(f"{what}{WRITTEN[name](before)} → {WRITTEN[name](after)} ({factor})")
+        costs.append(f"{what}{WRITTEN[name](before)} → {WRITTEN[name](after)} ({said})")
     change = mine[limits.metric] - its[limits.metric]
     return (
         f"{', '.join(costs)}; {limits.metric} {text.number(its[limits.metric])} → {text.number(mine[limits.metric])} "
