@@ -58,7 +58,7 @@ def test_categories_and_conditions_count_as_often_as_they_are_drawn() -> None:
 
 @pytest.mark.parametrize(
     ("parameter", "count"),
-    [(Choice(*range(20)), 20), (Int(1, 4), 4), (Int(1, 4, log=True), 4), (Float(0, 1, step=0.25), 5), (Int(1, 99), 10)],
+    [(Choice(*range(20)), 20), (Int(1, 4), 4), (Int(1, 4, log=True), 4), (Float(0, 1, step=0.25), 5), (Int(1, 99), 16)],
 )
 def test_values_weigh_as_they_are_drawn(parameter: Choice | Int | Float, count: int) -> None:
     space = Space(x=parameter)

@@ -17,7 +17,7 @@ Array = NDArray[np.float64]
 # How many places stand for the other parameters where one is looked at, and where two are; powers of two.
 _BACKGROUNDS, _PAIR_BACKGROUNDS = 128, 32
 # How many places stand for the values of one number where it is looked at alone, and in a pair.
-_NODES, _PAIR_NODES = 10, 5
+_NODES, _PAIR_NODES = 16, 5
 # A share of the variance that is not looked into.
 _SMALL = 0.01
 # How finely the shares of the values of a discrete parameter are counted.
@@ -128,10 +128,11 @@ def _one(functions: Functions, encoding: Encoding, dimension: int, others: Array
     own = np.einsum("kgm,g->km", found, weights)
     along = np.einsum("kgm,g->km", (found - own[:, None]) ** 2, weights)
     total = along.mean(axis=1)
-    course = found.mean(axis=2)
-    alone = ((course - own.mean(axis=1)[:, None]) ** 2) @ weights
-    # the mean over finitely many others leaves a little of the interactions in it
-    alone -= np.maximum(total - alone, 0.0) / len(others)
+    # over each half of the others: of finitely many, a square would count a little of the interactions as its own
+    half = len(others) // 2
+    courses = [part.mean(axis=2) for part in (found[:, :, :half], found[:, :, half:])]
+    apart = [course - (course @ weights)[:, None] for course in courses]
+    alone = (apart[0] * apart[1]) @ weights
     return np.maximum(alone, 0.0), total, total + own.var(axis=1)
 
 

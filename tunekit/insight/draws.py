@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tunekit.insight.process import Process, distinct
 from tunekit.insight.surrogate import Surrogate
-from tunekit.search.surrogate.process import Process
 from tunekit.search.surrogate.threads import one_blas_thread
 
 Array = NDArray[np.float64]
 
-# How many waves make a function of the prior, how many functions are drawn of each process.
-_WAVES, _EACH = 256, 8
+# How many waves make a function of the prior, and one of one parameter; how many are drawn of each process.
+_WAVES, _WAVES_ALONE, _EACH = 256, 64, 8
 # How many places are looked at together: what they need fits a processor's cache.
 _CHUNK = 256
 # With weights up to this long, single precision is exact to a thousandth of the scores' spread, and five times as fast.
@@ -54,17 +54,42 @@ class Draws:
 
     def __len__(self) -> int:
         """How many functions they are."""
-        return sum(paths.waves.shape[1] for paths in self._paths)
+        return sum(paths.weights.shape[1] for paths in self._paths)
 
     def at(self, places: Array) -> Array:
         """The functions at places of the unit cube, shape (n, d), on the surrogate's scale: shape (k, n)."""
         features = self.surrogate.encoding.features(places)
+        # what one parameter does alone is looked at once for each of its values
+        values = [distinct(features[:, columns]) for columns in self.surrogate.processes[0].columns]
         found = np.empty((len(self), len(features)))
         with one_blas_thread():
             for start in range(0, len(features), _CHUNK):
                 chunk = slice(start, start + _CHUNK)
-                found[:, chunk] = np.concatenate([paths.at(features[chunk]) for paths in self._paths])
+                found[:, chunk] = np.concatenate([paths.together_at(features[chunk]) for paths in self._paths])
+            for number, (each, which) in enumerate(values):
+                found += np.concatenate([paths.alone_at(number, each) for paths in self._paths])[:, which]
         return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waves:
+    """Functions of the prior: of one process, and of one of its parts."""
+
+    frequencies: Array
+    heights: NDArray[np.float32]
+
+    @classmethod
+    def drawn(cls, scales: Array, amplitude: float, waves: int, count: int, rng: np.random.Generator) -> _Waves:
+        # the spectral density of the Matérn covariance of smoothness 5/2 is a Student's t of five degrees of freedom
+        normal = rng.standard_normal((len(scales), waves))
+        frequencies = normal / scales[:, None] * np.sqrt(5.0 / rng.chisquare(5, waves))
+        heights = np.sqrt(amplitude / waves) * rng.standard_normal((2 * waves, count))
+        return cls(frequencies, heights.astype(np.float32))
+
+    def at(self, features: Array) -> NDArray[np.float32]:
+        """The functions at places of shape (n, D): shape (n, k)."""
+        phases = (features @ self.frequencies).astype(np.float32)
+        return np.concatenate([np.cos(phases), np.sin(phases)], axis=1) @ self.heights
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,31 +97,32 @@ class _Paths:
     """Functions of one process: waves of the prior, bent to what was observed."""
 
     process: Process
-    frequencies: Array
-    waves: NDArray[np.float32]
+    together: _Waves
+    alone: tuple[_Waves, ...]
     weights: NDArray[Any]
     precision: type[np.floating[Any]]
 
     @classmethod
     def of(cls, process: Process, count: int, rng: np.random.Generator) -> _Paths:
-        # the spectral density of the Matérn covariance of smoothness 5/2 is a Student's t of five degrees of freedom
-        scales = process.coordinate_scales
-        normal = rng.standard_normal((len(scales), _WAVES))
-        frequencies = normal / scales[:, None] * np.sqrt(5.0 / rng.chisquare(5, _WAVES))
-        amplitude = np.sqrt(process.hyperparameters.amplitude / _WAVES)
-        waves = (amplitude * rng.standard_normal((2 * _WAVES, count))).astype(np.float32)
+        known, columns = process.hyperparameters, process.columns
+        together = _Waves.drawn(process.coordinate_scales, known.amplitude_together, _WAVES, count, rng)
+        alone = tuple(
+            _Waves.drawn(np.full(len(own), scale), known.amplitude_alone, _WAVES_ALONE, count, rng)
+            for own, scale in zip(columns, known.alone, strict=True)
+        )
         rough = np.linalg.cholesky(process.rough_covariance()) @ rng.standard_normal((len(process.targets), count))
-        seen = _waves(process.features, frequencies) @ waves + rough
-        weights = process.solve(process.targets[:, None] - seen)
+        smooth = sum((waves.at(process.features[:, own]) for waves, own in zip(alone, columns, strict=True)), rough)
+        weights = process.solve(process.targets[:, None] - smooth - together.at(process.features))
         short = np.linalg.norm(weights, axis=0).max() < _LONGEST
         precision: type[np.floating[Any]] = np.float32 if short else np.float64
-        return cls(process, frequencies, waves, weights.astype(precision), precision)
+        return cls(process, together, alone, weights.astype(precision), precision)
 
-    def at(self, features: Array) -> Array:
-        bent = self.process.smooth_covariance(features, self.precision) @ self.weights
-        return np.asarray((bent + _waves(features, self.frequencies) @ self.waves).T, dtype=np.float64)
+    def together_at(self, features: Array) -> Array:
+        """What all parameters do together, at places of shape (n, D): shape (k, n)."""
+        bent = self.process.together(features, self.precision) @ self.weights
+        return np.asarray((bent + self.together.at(features)).T, dtype=np.float64)
 
-
-def _waves(features: Array, frequencies: Array) -> NDArray[np.float32]:
-    phases = (features @ frequencies).astype(np.float32)
-    return np.concatenate([np.cos(phases), np.sin(phases)], axis=1)
+    def alone_at(self, number: int, values: Array) -> Array:
+        """What one parameter does alone, at values of its coordinates, shape (m, c): shape (k, m)."""
+        bent = self.process.alone(number, values) @ self.weights
+        return np.asarray((bent + self.alone[number].at(values)).T, dtype=np.float64)

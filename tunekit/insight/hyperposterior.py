@@ -11,13 +11,15 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from tunekit.search.surrogate.process import Hyperparameters, misfit, squares_by_parameter
+from tunekit.insight.process import Hyperparameters, misfit
+from tunekit.search.surrogate.covariances import squares_by_parameter
 
 Array = NDArray[np.float64]
 
-# The prior of the logarithms: of each length scale, its common mean and own deviation; of amplitude, noise, roughness.
+# The prior of the logarithms: of each length scale, its common mean and own deviation, alone and together; of the
+# amplitudes, noise, roughness.
 _COMMON_MEAN, _COMMON_DEVIATION, _OWN_DEVIATION = np.log(0.7), 0.8, 1.0
-_OTHERS = np.array([[0.0, 1.0], [-6.0, 2.0], [-4.0, 2.0]])
+_OTHERS = np.array([[-0.7, 2.0], [-0.7, 2.0], [-6.0, 2.0], [-4.0, 2.0]])
 _LEAST, _MOST = np.log(0.02), np.log(50.0)
 _LEAST_NOISE = np.log(1e-8)
 # Where the search for the most probable ones begins: all alike, and as the search's own fit does, steep and silent.
@@ -34,7 +36,7 @@ def drawn_hyperparameters(
     Parameters
     ----------
     features, targets, owners
-        As for `tunekit.search.surrogate.process.fit`.
+        As for `tunekit.insight.process.Process`.
     count
         How many draws.
     rng
@@ -46,8 +48,8 @@ def drawn_hyperparameters(
     """
     parameters = int(owners[-1]) + 1
     squares = squares_by_parameter(features, owners, parameters)
-    low = np.concatenate([np.full(parameters, _LEAST), [-4.0, _LEAST_NOISE, _LEAST_NOISE]])
-    high = np.concatenate([np.full(parameters, _MOST), [4.0, 1.0, 1.0]])
+    low = np.concatenate([np.full(2 * parameters, _LEAST), [-4.0, -4.0, _LEAST_NOISE, _LEAST_NOISE]])
+    high = np.concatenate([np.full(2 * parameters, _MOST), [4.0, 4.0, 1.0, 1.0]])
 
     def cost(logarithms: Array) -> tuple[float, Array]:
         fit, slope = misfit(logarithms, squares, targets)
@@ -61,26 +63,25 @@ def drawn_hyperparameters(
 
 def _read(logarithms: Array, parameters: int) -> Hyperparameters:
     values = np.exp(logarithms)
-    return Hyperparameters(values[:parameters], *values[parameters:].tolist())
+    return Hyperparameters(values[:parameters], values[parameters : 2 * parameters], *values[2 * parameters :].tolist())
 
 
 def _prior(logarithms: Array, parameters: int) -> tuple[float, Array]:
     """Minus the logarithm of the prior, and its gradient."""
-    slope = np.empty_like(logarithms)
-    off = logarithms[:parameters] - _COMMON_MEAN
+    off = logarithms[: 2 * parameters].reshape(2, parameters) - _COMMON_MEAN
     own, common = _OWN_DEVIATION**2, _COMMON_DEVIATION**2
     # the common mean integrated out: a Gaussian of equal correlations
-    slope[:parameters] = (off - common / (own + parameters * common) * np.sum(off)) / own
-    away = (logarithms[parameters:] - _OTHERS[:, 0]) / _OTHERS[:, 1]
-    slope[parameters:] = away / _OTHERS[:, 1]
-    return 0.5 * float(off @ slope[:parameters] + away @ away), slope
+    lengths = (off - common / (own + parameters * common) * off.sum(axis=1, keepdims=True)) / own
+    away = (logarithms[2 * parameters :] - _OTHERS[:, 0]) / _OTHERS[:, 1]
+    cost = 0.5 * float(np.vdot(off, lengths) + away @ away)
+    return cost, np.concatenate([lengths.reshape(-1), away / _OTHERS[:, 1]])
 
 
 def _most_probable(cost: Callable[[Array], tuple[float, Array]], parameters: int, low: Array, high: Array) -> Array:
     from scipy.optimize import minimize
 
-    usual = np.concatenate([np.full(parameters, _COMMON_MEAN), _OTHERS[:, 0]])
-    steep = np.concatenate([np.full(parameters, _STEEP), [0.0, _SILENT, _OTHERS[2, 0]]])
+    usual = np.concatenate([np.full(2 * parameters, _COMMON_MEAN), _OTHERS[:, 0]])
+    steep = np.concatenate([np.full(2 * parameters, _STEEP), _OTHERS[:2, 0], [_SILENT, _OTHERS[3, 0]]])
     tops = [
         minimize(
             cost,

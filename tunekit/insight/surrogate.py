@@ -13,10 +13,10 @@ from tunekit.core import text
 from tunekit.core.history import History
 from tunekit.insight.hyperposterior import drawn_hyperparameters
 from tunekit.insight.observed import Observed, observed
+from tunekit.insight.process import Process
 from tunekit.insight.scale import Scale
 from tunekit.search.space import Space
 from tunekit.search.surrogate.encoding import Encoding
-from tunekit.search.surrogate.process import Process
 from tunekit.search.surrogate.threads import one_blas_thread
 
 Array = NDArray[np.float64]

@@ -8,12 +8,14 @@ again to average them out; one that knows of roughness looks for a lucky place n
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tunekit.search.surrogate.conditioning import Conditioned, misfit
+from tunekit.search.surrogate.covariances import distances_between, rough_part, smooth_part, squares_by_parameter
 
 Array = NDArray[np.float64]
 
@@ -27,9 +29,6 @@ _LEAST_NOISE = 1e-8
 # Few points are often explained in two ways: a flat course with much noise, or a steep one with little. The fit begins
 # at the priors' means, and once more at these logarithms of the length scales and of the noise.
 _STEEP, _SILENT = np.log(0.2), np.log(1e-4)
-# How far the roughness of one place reaches, in length scales.
-_REACH = 0.15
-_ROOT3, _ROOT5 = math.sqrt(3.0), math.sqrt(5.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,83 +68,54 @@ class Process:
         Which length scale each of the D coordinates has, shape (D,).
     hyperparameters
         From `fit`.
-
-    References
-    ----------
-    Rasmussen and Williams, "Gaussian Processes for Machine Learning", MIT Press 2006, algorithm 2.1.
     """
 
     def __init__(
         self, features: Array, targets: Array, owners: NDArray[np.int64], hyperparameters: Hyperparameters
     ) -> None:
-        from scipy.linalg import lapack
-
         self.hyperparameters = hyperparameters
         self.features, self.targets = features, targets
-        # the length scale of each coordinate, shape (D,)
-        self.coordinate_scales = hyperparameters.length_scales[owners]
-        self._inverse_scales = 1 / self.coordinate_scales
+        self._inverse_scales = 1 / hyperparameters.length_scales[owners]
         self._scaled = features * self._inverse_scales
         covariance = self._covariance(self._scaled)
         covariance[np.diag_indices_from(covariance)] += hyperparameters.noise
-        factor = _factor(covariance)
-        # the inverse of the factor: predicting many places is then one product instead of a triangular solve
-        self._whitener, _ = lapack.dtrtri(factor, lower=1)
-        self._weights = self._whitener.T @ (self._whitener @ targets)
+        self._known = Conditioned(covariance, targets)
 
     def _covariance(self, scaled: Array) -> Array:
-        return _signal(_distances(scaled, self._scaled), self.hyperparameters)
+        return _signal(distances_between(scaled, self._scaled), self.hyperparameters)
 
     def predict(self, features: Array) -> tuple[Array, Array]:
         """Mean and standard deviation of the signal at places, each of shape (n,); the noise is not in it."""
-        covariance = self._covariance(features * self._inverse_scales)
-        whitened = covariance @ self._whitener.T
-        variance = self.hyperparameters.signal - np.einsum("ij,ij->i", whitened, whitened)
-        return covariance @ self._weights, np.sqrt(np.maximum(variance, 1e-12))
+        return self._known.predict(self._covariance(features * self._inverse_scales), self.hyperparameters.signal)
 
     def mean(self, features: Array) -> Array:
         """The mean of the signal at places, shape (n,)."""
-        return np.asarray(self._covariance(features * self._inverse_scales) @ self._weights)
+        return np.asarray(self._covariance(features * self._inverse_scales) @ self._known.weights)
 
     def predict_jointly(self, features: Array) -> tuple[Array, Array]:
         """Mean, shape (n,), and covariance, shape (n, n), of the signal at places."""
         scaled = features * self._inverse_scales
         covariance = self._covariance(scaled)
-        whitened = covariance @ self._whitener.T
-        prior = _signal(_distances(scaled, scaled), self.hyperparameters)
-        return covariance @ self._weights, prior - whitened @ whitened.T
-
-    def smooth_covariance(self, features: Array, precision: type[np.floating[Any]] = np.float64) -> NDArray[Any]:
-        """The covariance of the smooth course at places with what was observed, shape (m, n)."""
-        distances = _distances(features * self._inverse_scales, self._scaled).astype(precision, copy=False)
-        return self.hyperparameters.amplitude * _smooth(distances)[0]
-
-    def rough_covariance(self) -> Array:
-        """The covariance of what roughness and noise have added to what was observed, shape (n, n)."""
-        covariance = self.hyperparameters.roughness * _rough(_distances(self._scaled, self._scaled))[0]
-        covariance[np.diag_indices_from(covariance)] = self.hyperparameters.roughness + self.hyperparameters.noise
-        return covariance
-
-    def solve(self, residuals: Array) -> Array:
-        """The inverse of the covariance of what was observed, times columns of shape (n, k)."""
-        return np.asarray(self._whitener.T @ (self._whitener @ residuals))
+        whitened = covariance @ self._known.whitener.T
+        prior = _signal(distances_between(scaled, scaled), self.hyperparameters)
+        return covariance @ self._known.weights, prior - whitened @ whitened.T
 
     def slope(self, place: Array) -> tuple[float, float, Array, Array]:
         """Mean and standard deviation at one place, shape (D,), and the gradient of each, shape (D,)."""
         differences = place * self._inverse_scales - self._scaled
         distances = np.sqrt(np.einsum("ij,ij->i", differences, differences))
         hyperparameters = self.hyperparameters
-        smooth, smooth_steepness = _smooth(distances)
-        rough, rough_steepness = _rough(distances)
+        smooth, smooth_steepness = smooth_part(distances)
+        rough, rough_steepness = rough_part(distances)
         covariance = hyperparameters.amplitude * smooth + hyperparameters.roughness * rough
         steepness = hyperparameters.amplitude * smooth_steepness + hyperparameters.roughness * rough_steepness
-        whitened = self._whitener @ covariance
+        whitened = self._known.whitener @ covariance
         variance = max(hyperparameters.signal - float(whitened @ whitened), 1e-12)
         deviation = float(np.sqrt(variance))
-        mean_slope = -((steepness * self._weights) @ differences) * self._inverse_scales
-        solved = whitened @ self._whitener
+        mean_slope = -((steepness * self._known.weights) @ differences) * self._inverse_scales
+        solved = whitened @ self._known.whitener
         deviation_slope = ((steepness * solved) @ differences) * self._inverse_scales / deviation
-        return float(covariance @ self._weights), deviation, mean_slope, deviation_slope
+        return float(covariance @ self._known.weights), deviation, mean_slope, deviation_slope
 
 
 def fit(features: Array, targets: Array, owners: NDArray[np.int64]) -> Hyperparameters:
@@ -183,49 +153,26 @@ def fit(features: Array, targets: Array, owners: NDArray[np.int64]) -> Hyperpara
     return Hyperparameters(best[:count], *best[count:].tolist())
 
 
-def misfit(logarithms: Array, squares: Array, targets: Array) -> tuple[float, Array]:
-    """Minus the logarithm of the likelihood, and its gradient.
-
-    Parameters
-    ----------
-    logarithms
-        Of the p length scales, the amplitude, the noise and the roughness, shape (p + 3,).
-    squares
-        From `squares_by_parameter`.
-    targets
-        What was observed, shape (n,).
-    """
-    from scipy.linalg import lapack
-
+def _cost(logarithms: Array, squares: Array, targets: Array) -> tuple[float, Array]:
+    """Minus the logarithm of likelihood times prior, and its gradient."""
     count, size = len(squares), len(targets)
     weights = np.exp(-2 * logarithms[:count])
     amplitude, noise, roughness = np.exp(logarithms[count:])
     distances = np.sqrt(np.tensordot(weights, squares, axes=1))
-    smooth, smooth_steepness = _smooth(distances)
-    rough, rough_steepness = _rough(distances)
+    smooth, smooth_steepness = smooth_part(distances)
+    rough, rough_steepness = rough_part(distances)
     covariance = amplitude * smooth + roughness * rough
     covariance[np.diag_indices(size)] += noise
-    factor, failed = lapack.dpotrf(covariance, lower=1, clean=1)
-    if failed:
+    found = misfit(covariance, targets)
+    if found is None:
         return 1e10, np.zeros_like(logarithms)
-    inverse, _ = lapack.dpotri(factor, lower=1)
-    inverse = np.tril(inverse) + np.tril(inverse, -1).T
-    solved = inverse @ targets
-    cost = 0.5 * float(targets @ solved) + float(np.sum(np.log(np.diag(factor))))
-    pull = inverse - np.outer(solved, solved)
+    cost, pull = found
     gradient = np.empty_like(logarithms)
     steepness = pull * (amplitude * smooth_steepness + roughness * rough_steepness)
     gradient[:count] = 0.5 * weights * (squares.reshape(count, -1) @ steepness.reshape(-1))
     gradient[count] = 0.5 * amplitude * float(np.vdot(pull, smooth))
     gradient[count + 1] = 0.5 * noise * float(np.trace(pull))
     gradient[count + 2] = 0.5 * roughness * float(np.vdot(pull, rough))
-    return cost, gradient
-
-
-def _cost(logarithms: Array, squares: Array, targets: Array) -> tuple[float, Array]:
-    """Minus the logarithm of likelihood times prior, and its gradient."""
-    cost, gradient = misfit(logarithms, squares, targets)
-    count = len(squares)
     # the prior of the length scales with the common mean integrated out: a Gaussian of equal correlations
     off = logarithms[:count] - _COMMON_MEAN
     own, common = _OWN_DEVIATION**2, _COMMON_DEVIATION**2
@@ -239,48 +186,7 @@ def _cost(logarithms: Array, squares: Array, targets: Array) -> tuple[float, Arr
     return cost, gradient
 
 
-def squares_by_parameter(features: Array, owners: NDArray[np.int64], count: int) -> Array:
-    """The squared distances of all pairs along each parameter, shape (p, n, n)."""
-    squares = np.zeros((count, len(features), len(features)))
-    for column, owner in enumerate(owners):
-        squares[owner] += (features[:, column, None] - features[None, :, column]) ** 2
-    return squares
-
-
-def _distances(one: Array, other: Array) -> Array:
-    squares = np.einsum("ij,ij->i", one, one)[:, None] + np.einsum("ij,ij->i", other, other) - 2 * (one @ other.T)
-    return np.asarray(np.sqrt(np.maximum(squares, 0.0)))
-
-
-def _smooth(distances: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """The Matérn covariance of smoothness 5/2 with variance 1; and its steepness: minus its slope over the distance."""
-    reach = _ROOT5 * distances
-    decay = np.exp(-reach)
-    linear = (1 + reach) * decay
-    return linear + (reach * reach / 3) * decay, 5 / 3 * linear
-
-
-def _rough(distances: Array) -> tuple[Array, Array]:
-    """The Matérn covariance of smoothness 3/2 with variance 1 and a short reach; and its steepness, as above."""
-    reach = (_ROOT3 / _REACH) * distances
-    decay = np.exp(-reach)
-    return (1 + reach) * decay, (3 / _REACH**2) * decay
-
-
 def _signal(distances: Array, hyperparameters: Hyperparameters) -> Array:
     """The covariance of what belongs to places at such distances."""
-    smooth, rough = _smooth(distances)[0], _rough(distances)[0]
+    smooth, rough = smooth_part(distances)[0], rough_part(distances)[0]
     return hyperparameters.amplitude * smooth + hyperparameters.roughness * rough
-
-
-def _factor(covariance: Array) -> Array:
-    """The lower Cholesky factor; with as little added to the diagonal as makes it possible."""
-    from scipy.linalg import lapack
-
-    added = 0.0
-    while True:
-        factor, failed = lapack.dpotrf(covariance, lower=1, clean=1)
-        if not failed:
-            return np.asarray(factor)
-        added = max(1e-8, 10 * added)
-        covariance[np.diag_indices_from(covariance)] += added
