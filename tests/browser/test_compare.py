@@ -165,6 +165,8 @@ def test_what_is_typed_is_answered_and_what_sounds_can_be_played(lab: Lab, theme
 
     player = played.get_by_label("Sound of the example")
     until(lambda: player.evaluate("each => each.readyState > 0 && Math.abs(each.duration - 0.5) < 0.01"))
+    player.press("Space")
+    until(lambda: player.evaluate("each => each.ended"))
     played.get_by_role("combobox", name="Example").select_option(value="3")
     until(lambda: finding(played) == "All answer bright; the truth is bright")
     page.cell(4).screenshot(SCREENSHOTS / f"compare-played-{theme}.png")

@@ -97,6 +97,11 @@ def test_every_control_does_what_it_says(lab: Lab, theme: Theme) -> None:
 
     explorer.get_by_role("tab", name="Export").click()
     explorer.get_by_label("Row", exact=True).select_option(label="1: Prune(0.5)")
+    explorer.get_by_role("button", name="Write", exact=True).click()
+    explorer.get_by_text(
+        re.compile(r'Row 1 is in model\.tunekit: [\d,]+ bytes; tk\.load\("model\.tunekit"\)')
+    ).wait_for()
+    assert (lab.server.root / "model.tunekit").exists()
     explorer.get_by_label("Format").select_option("ONNX")
     path = explorer.get_by_role("textbox", name="Path")
     until(lambda: path.input_value() == "model.onnx")
@@ -132,4 +137,35 @@ def test_every_control_does_what_it_says(lab: Lab, theme: Theme) -> None:
     explorer.get_by_role("button", name="Close").click()
     page.cell(1).locator.locator(".jp-OutputArea img:not(.tunekit-picture)").wait_for()
     until(lambda: page.kernel(LEFT) == "0")
+    assert not page.complaints
+
+
+DEEP = """
+import torch, tunekit as tk
+from torch import nn
+
+x = torch.randn(40, 4)
+data = x, x.argmax(1)
+net = nn.Sequential(*(nn.Linear(4, 4) for _ in range(30)))
+lab = tk.Compression(net, tk.Task(data, data, loss=nn.functional.cross_entropy))
+"""
+
+
+def test_a_long_table_is_turned_a_page_at_a_time(lab: Lab) -> None:
+    lab.write("deep.ipynb", [DEEP, "lab.explore()"])
+    page = lab.open("deep.ipynb", size=(1100, 1100), scale=1)
+    page.run_all()
+    explorer = panel(page, "Explorer of")
+    explorer.get_by_role("tab", name="Layers").click()
+    rows = explorer.get_by_role("table", name="All layers").get_by_role("rowheader")
+    back, on = (explorer.get_by_role("button", name=f"{way} layers") for way in ("Previous", "Next"))
+    expect(rows).to_have_count(25)
+    explorer.get_by_text("1 to 25 of 30 layers").wait_for()
+    expect(back).to_be_disabled()
+    on.click()
+    expect(rows).to_have_count(5)
+    explorer.get_by_text("26 to 30 of 30 layers").wait_for()
+    expect(on).to_be_disabled()
+    back.press("Enter")
+    expect(rows).to_have_count(25)
     assert not page.complaints
