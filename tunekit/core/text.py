@@ -202,6 +202,19 @@ def _code(letter: str) -> str:
     return letter.encode("unicode_escape").decode("ascii")
 
 
+def sentence(words: str) -> str:
+    """Write an error's words as a sentence: its first word large, unless that is a name, and a full stop.
+
+    Examples
+    --------
+    >>> sentence("a picture needs a trial: run one"), sentence("val_loss is no number"), sentence("Wait!"), sentence("")
+    ('A picture needs a trial: run one.', 'val_loss is no number.', 'Wait!', '')
+    """
+    first, _, _ = words.partition(" ")
+    large = words[:1].upper() + words[1:] if first.isalpha() else words
+    return large if not large or large[-1] in ".!?…" else f"{large}."
+
+
 def listed(names: Iterable[object]) -> str:
     """List known names, for an error that says what could have been written.
 

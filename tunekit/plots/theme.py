@@ -143,8 +143,10 @@ def _picture_class() -> type[Figure]:
             def _repr_mimebundle_(
                 self, include: Any = None, exclude: Any = None
             ) -> tuple[dict[str, Any], dict[str, Any]]:
-                image = png(self, final=True)
-                return {"text/plain": findings(self), "image/png": image.data}, {"image/png": image.size}
+                image, said = png(self, final=True), findings(self)
+                # a page made of the notebook says the words where the picture cannot be seen
+                data = {"text/plain": said, "image/png": image.data}
+                return data, {"image/png": {**image.size, "alt": said}}
 
         _picture = Picture
     return _picture

@@ -138,7 +138,8 @@ class PlotConformance(ABC):
             assert words, f"{name}: words stand for a picture where it cannot be seen"
             assert words.isprintable(), f"{name}: no control characters: {words!r}"
             assert " at 0x" not in words, f"{name}: no address: {words!r}"
-            assert set(metadata["image/png"]) == {"width", "height"}
+            assert set(metadata["image/png"]) == {"width", "height", "alt"}
+            assert metadata["image/png"]["alt"] == words, f"{name}: a page made of the notebook has the words, too"
 
     def test_the_words_know_no_clock(self) -> None:
         """They are the same for a study that took longer: what a notebook shows is compared."""

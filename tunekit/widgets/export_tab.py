@@ -59,7 +59,7 @@ class ExportTab(Tab):
         done = self._written.ask(self._wishes, in_a_hurry=True) if self._wishes else None
         self._write.disabled = not options or self._written.is_busy
         if self._wishes:
-            said = done or self._written.trouble
+            said = done or text.sentence(self._written.trouble)
             self._words.value = paragraph("Writing." if self._written.is_busy else said or "", is_news=True)
 
     def close(self) -> None:

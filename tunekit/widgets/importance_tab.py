@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
+from tunekit.core import text
 from tunekit.search.study import Study
 from tunekit.widgets.explorer import Explorer
 from tunekit.widgets.latest import Latest
@@ -36,7 +37,7 @@ class ImportanceTab(PicturesTab):
     def refresh(self) -> None:
         """Show the newest picture and sentences that there are."""
         super().refresh()
-        said = self._explained.ask(self.version, is_at_rest(self.job)) or self._explained.trouble
+        said = self._explained.ask(self.version, is_at_rest(self.job)) or text.sentence(self._explained.trouble)
         items = "".join(f"<li>{shown(sentence)}</li>" for sentence in said.splitlines())
         self._sentences.value = f'<ul class="tunekit-sentences">{items}</ul>' if items else ""
 

@@ -154,7 +154,7 @@ class LayersTab(Tab):
             return "The bytes are counted when the run has ended."
         found = self._bytes.ask((name, amount), in_a_hurry=True)
         if found is None:
-            return self._bytes.trouble or "The bytes are being counted."
+            return text.sentence(self._bytes.trouble) or "The bytes are being counted."
         whole, less, (of, share) = found
         return (
             f"With {100 * share:.0f} % of {of} at zero and nothing else done, the bundle takes "

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
-from tunekit.core import upstairs
+from tunekit.core import text, upstairs
 from tunekit.plots.image import drawing
 from tunekit.widgets.explorer import Explorer, Tab
 from tunekit.widgets.latest import Latest
@@ -58,7 +58,7 @@ class PicturesTab(Tab):
         drawn = self._drawn[next(iter(self.pictures.values())) if self._menu is None else self._menu.value]
         found = drawn.ask(self.version, is_at_rest(self.job))
         if found is None:
-            self._words.value = paragraph(drawn.trouble or "It is being drawn.")
+            self._words.value = paragraph(text.sentence(drawn.trouble) or "It is being drawn.")
             self._picture.clear()
         elif found is not self._shown:
             self._words.value = ""

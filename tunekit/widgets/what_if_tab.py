@@ -75,7 +75,7 @@ class WhatIfTab(Tab):
     def _answered(self, history: History, learned: Mapping[str, Surrogate] | None) -> str:
         if learned is None:
             if self._learned.trouble:
-                return f"Nothing can be said yet: {self._learned.trouble}."
+                return text.sentence(f"Nothing can be said yet: {self._learned.trouble}")
             return "The trials are being learned from."
         settings = self._controls.settings
         said = []
