@@ -92,6 +92,17 @@ def test_layers_are_chosen_by_name() -> None:
         lab.run([Share(2, layers=("7",))])
 
 
+@pytest.mark.parametrize("share", [Share(2, exclude=("1",)), Share(2, layers=("0",))])
+def test_the_statistics_of_a_norm_that_is_left_out_stay(share: Share) -> None:
+    network = nn.Sequential(nn.Linear(16, 8), nn.BatchNorm1d(8), nn.Linear(8, 3)).eval()
+    network.get_buffer("1.running_mean").copy_(torch.randn(8))
+    lab = Compression(network, tiny())
+    lab.run([share, Share(2)])
+    before, after, rounded = (lab[row].model().get_buffer("1.running_mean") for row in range(3))
+    assert torch.equal(after, before)
+    assert not torch.equal(rounded, before)
+
+
 def test_tied_weights_stay_tied() -> None:
     lab = Compression(Tied(), tiny())
     lab.run([Share(2, epochs=1)])

@@ -121,15 +121,9 @@ def shareable(
     >>> list(shareable(torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.BatchNorm1d(3)), exclude=["1"]))
     ['0.weight', '0.bias']
     """
-    known = [name for name, _ in model.named_modules(remove_duplicate=False)]
-    for name in layers or ():
-        if name not in known:
-            raise ValueError(_unknown(name, known[1:], False))
-    chosen = [name for name in known if layers is None or any(_is_within(name, one) for one in layers)]
-    if exclude is not None:
-        chosen = _without(chosen, exclude, known, type(model).__name__)
+    chosen = within(model, layers, exclude)
     modules = dict(model.named_modules(remove_duplicate=False))
-    out = [name for name in known if any(_is_within(name, left_out) for left_out in exclude or ())]
+    out = [name for name in modules if any(_is_within(name, left_out) for left_out in exclude or ())]
     wanted = _held(modules, chosen) - _held(modules, out)
     found = {
         name: parameter
@@ -142,6 +136,28 @@ def shareable(
             f"values are shared by parameters: the chosen layers of {type(model).__name__} have none{tied}"
         )
     return found
+
+
+def within(model: Module, layers: Sequence[str] | None, exclude: Sequence[str] | None) -> list[str]:
+    """Return the names of all modules that a choice leaves: those named and what is in them, without those left out.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, or nothing is left.
+
+    Examples
+    --------
+    >>> import torch
+    >>> within(torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.BatchNorm1d(3)), None, ["1"])
+    ['', '0']
+    """
+    known = [name for name, _ in model.named_modules(remove_duplicate=False)]
+    for name in layers or ():
+        if name not in known:
+            raise ValueError(_unknown(name, known[1:], False))
+    chosen = [name for name in known if layers is None or any(_is_within(name, one) for one in layers)]
+    return chosen if exclude is None else _without(chosen, exclude, known, type(model).__name__)
 
 
 def _by_default(model: Module, by_layer: dict[str, list[Parameter]]) -> list[str]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tunekit.compress import clusters, recipe, settings
 from tunekit.compress.holding import Held
-from tunekit.compress.layers import shareable
+from tunekit.compress.layers import shareable, within
 from tunekit.compress.network import copied
 from tunekit.compress.tuning import tune
 from tunekit.core import text
@@ -119,7 +119,8 @@ class Share:
                 doing="Training the shared values",
             )
         _round_values(network, numbers)
-        _round_statistics(network)
+        modules = dict(network.named_modules(remove_duplicate=False))
+        _round_statistics([modules[name] for name in within(network, self.layers, self.exclude)])
         total = sum(weight.numel() for weight in weights.values())
         values = sum(len(weight.detach().unique()) for weight in weights.values())
         note = (
@@ -159,11 +160,11 @@ def _half(values: Tensor) -> Tensor:
     return rounded.where(rounded.isfinite(), values)
 
 
-def _round_statistics(network: Module) -> None:
+def _round_statistics(modules: Iterable[Module]) -> None:
     """Round the running means and variances of BatchNorm to what half precision can hold, in place."""
     from torch.nn.modules.batchnorm import _BatchNorm
 
-    for module in network.modules():
+    for module in modules:
         if isinstance(module, _BatchNorm):
             for buffer in (module.running_mean, module.running_var):
                 if buffer is not None:
