@@ -1,18 +1,20 @@
-"""Budgets: how accurate a net is that may have so many bytes, beside other ways to get there in the same time.
+"""Budgets: how accurate a net is that may cost so much, beside other ways to get there in the same time.
 
-Run by hand: ``python -m tests.benchmarks.budget``; a net's name, a number of seeds and shares of the size may follow,
-such as ``residual 5 1/4 1/10 1/20``. Each line is one seed and one share: tunekit's search with one call; int8 alone;
-random recipes of channels, fine-tuning and int8 for as long as that search took; and, where they are installed,
-NNCF's quantization, which is all of its pipeline that makes a file smaller, Torch-Pruning with the uniform ratio that
-just fits and ModelOpt's FastNAS with the parameters that just fit, both trained for as many epochs at two learning
-rates, of which the better one is kept, and quantized. Chosen on the validation split; on the test split the
-difference to the original is paired. One thread.
+Run by hand: ``python -m tests.benchmarks.budget``; a net's name, a number of seeds, what is limited (``size``, ``macs``
+or ``latency``) and shares of it may follow, such as ``residual 5 size 1/4 1/10 1/20``. Each line is one seed and one
+share: tunekit's search with one call; int8 alone; random recipes of channels, fine-tuning and int8 for as long as that
+search took; and, where they are installed, NNCF's quantization, which is all of its pipeline that makes a file smaller,
+Torch-Pruning with the uniform ratio that just fits and ModelOpt's FastNAS with the parameters or operations that just
+fit, both trained for as many epochs at two learning rates, of which the better one is kept, and quantized. Chosen on
+the validation split; on the test split the difference to the original is paired. One thread. Latencies are those of one
+example, each timed in turn with the original's in onnxruntime after it was made.
 """
 
 from __future__ import annotations
 
 import copy
 import io
+import itertools
 import random
 import statistics
 import sys
@@ -21,14 +23,18 @@ from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
 import tunekit as tk
 from tests.benchmarks.compression_nets import NETS, trained
 from tests.benchmarks.compression_peers import fine_tuned, openvino
+from tunekit.compress import latency
 from tunekit.compress.exporter import export
+from tunekit.compress.inputs import repeated
+from tunekit.compress.limits import METRICS
+from tunekit.compress.macs import macs as operations_of
 from tunekit.compress.network import runner
 from tunekit.compress.onnx_file import open_runner
 from tunekit.compress.quantization import int8
@@ -38,11 +44,49 @@ SHARES = ("1/4", "1/10", "1/20")
 DROP = 0.01
 EPOCHS = 24
 RATES = (3e-3, 1e-2)
+# What may be limited; latencies are as near as this to what they were a minute ago.
+Kind = Literal["size", "macs", "latency"]
+KINDS: tuple[Kind, ...] = ("size", "macs", "latency")
+NOISE = {"size": 1.0, "macs": 1.0, "latency": 1.1}
+# Of peers, what is untrained is to have this much room.
+ROOM = {"size": 1.0, "macs": 1.0, "latency": 0.95}
+
+
+@dataclass(frozen=True)
+class Net:
+    """What runs: bytes of its file, operations, what answers, and what runs one batch again and again."""
+
+    size: int
+    macs: int
+    run: Callable[[Any], torch.Tensor]
+    call_on: Callable[[Any], Callable[[], Any]]
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What may be at most which share of the original's."""
+
+    kind: Kind
+    share: float
+    whole: Net
+    example: Any
+
+    def costs(self, net: Net) -> float:
+        """What a net costs, as a share of the original."""
+        if self.kind != "latency":
+            return float(getattr(net, self.kind) / getattr(self.whole, self.kind))
+        calls = {key: one.call_on(self.example) for key, one in (("net", net), ("whole", self.whole))}
+        times = latency.finish(latency.compare(calls, 0.3))
+        return times["net"].median / times["whole"].median
+
+    def fits(self, net: Net) -> bool:
+        """Whether a net that is to be trained yet costs little enough."""
+        return self.costs(net) <= ROOM[self.kind] * self.share
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one way came to: bytes as a share of the original, scores, and whether it kept the budget."""
+    """What one way came to: its cost as a share of the original, scores, and whether it kept the budget."""
 
     way: str
     share: float
@@ -54,45 +98,65 @@ class Outcome:
     def __str__(self) -> str:
         words = "kept" if self.kept else "not kept"
         return (
-            f"{self.way}: {1 / self.share:.1f}x smaller, validation {100 * self.validation:.2f} %, test "
+            f"{self.way}: {1 / self.share:.1f}x less, validation {100 * self.validation:.2f} %, test "
             f"{100 * self.change:+.2f}, {words}, {self.seconds:.0f} s"
         )
 
 
-def of_runner(
-    way: str, run: Callable[[Any], torch.Tensor], bytes_: int, whole: bytes, task: tk.Task, share: float, began: float
-) -> Outcome:
-    """Score a net of so many bytes beside the original's file; ``began`` is when its making did."""
-    seconds, runs = time.perf_counter() - began, (open_runner(whole), run)
+def of_net(way: str, net: Net, task: tk.Task, limit: Limit, began: float) -> Outcome:
+    """Score a net beside the original; ``began`` is when its making did."""
+    seconds, runs = time.perf_counter() - began, (limit.whole.run, net.run)
     before, after = (last(task.answers(one)) for one in runs)
     tested = [last(task.answers(one, "test")) for one in runs]
-    validation, size = task.value(after), bytes_ / len(whole)
-    kept = size <= share and validation >= task.value(before) - DROP - 1e-9
-    return Outcome(way, size, validation, task.change(*tested).value, kept, seconds)
+    validation, cost = task.value(after), limit.costs(net)
+    kept = cost <= NOISE[limit.kind] * limit.share and validation >= task.value(before) - DROP - 1e-9
+    return Outcome(way, cost, validation, task.change(*tested).value, kept, seconds)
 
 
-def of_file(way: str, file: bytes, whole: bytes, task: tk.Task, share: float, began: float) -> Outcome:
-    """Score a file beside the original's."""
-    return of_runner(way, open_runner(file), len(file), whole, task, share, began)
+def in_onnxruntime(file: bytes, operations: float) -> Net:
+    """A file, and how many operations it does for an example."""
+    run = open_runner(file)
+    return Net(len(file), int(operations), run, run.call_on)
 
 
-def ours(model: torch.nn.Module, task: tk.Task, seed: int, share: float) -> tuple[Outcome, tk.Compression]:
+def int8_of(model: torch.nn.Module, task: tk.Task, examples: int) -> Net:
+    """A PyTorch net in static int8, by so many training examples."""
+    file = int8.static(export(model, task.validation.head(32)), task.train.head(examples)).file
+    return in_onnxruntime(file, operations_of(model, task.validation.head(2)))
+
+
+def ours(
+    model: torch.nn.Module, task: tk.Task, seed: int, share: float, kind: Kind = "size"
+) -> tuple[Outcome, tk.Compression, Limit]:
     """One call."""
     lab = tk.Compression(model, task, seed=seed)
     began = time.perf_counter()
-    said = repr(lab.run(budget=tk.Budget(size=share, drop=DROP)))
-    limits = share * lab.trials[0].metrics["size"]
-    small = [trial for trial in lab.trials if trial.state == "complete" and trial.metrics["size"] <= limits]
-    best = max(small, key=lambda trial: trial.metrics["accuracy"], default=lab.trials[0])
-    number = lab.best_number if "keeps" in said else best.number
-    files = [lab._shop.made[one].file for one in (number or 0, 0)]
-    found = of_file("tunekit", *files, task, share, began)
-    assert found.kept == said.startswith("Row"), said
-    return found, lab
+    said = repr(lab.run(budget=tk.Budget(**{kind: share}, drop=DROP)))  # type: ignore[arg-type]
+    limit = Limit(kind, share, row_of(lab, 0), repeated(task.validation.head(1), 1))
+    best = nearest(lab, limit)
+    found = of_net("tunekit", row_of(lab, lab.best_number or 0 if "keeps" in said else best), task, limit, began)
+    assert kind == "latency" or found.kept == said.startswith("Row"), said
+    return found, lab, limit
 
 
-def at_random(model: torch.nn.Module, task: tk.Task, seed: int, share: float, seconds: float) -> Outcome:
-    """Random recipes for as long; the best that is small enough, or else the smallest."""
+def row_of(lab: tk.Compression, number: int) -> Net:
+    """The ONNX file of a row."""
+    return in_onnxruntime(lab._shop.made[number].file, lab.trials[number].metrics["macs"])
+
+
+def nearest(lab: tk.Compression, limit: Limit) -> int:
+    """The row that scores best of those that cost little enough, or else the one that costs least."""
+    metric = METRICS[limit.kind]
+    rows = [trial for trial in lab.trials if trial.state == "complete" and metric in trial.metrics]
+    most = limit.share * rows[0].metrics[metric]
+    small = [trial for trial in rows if trial.metrics[metric] <= most]
+    if small:
+        return max(small, key=lambda trial: trial.metrics["accuracy"]).number
+    return min(rows, key=lambda trial: trial.metrics[metric]).number
+
+
+def at_random(model: torch.nn.Module, task: tk.Task, seed: int, limit: Limit, seconds: float) -> Outcome:
+    """Random recipes for as long; the best that costs little enough, or else what costs least."""
     lab, draw = tk.Compression(model, task, seed=seed), random.Random(seed)
     began = time.perf_counter()
     while time.perf_counter() - began < seconds:
@@ -101,15 +165,8 @@ def at_random(model: torch.nn.Module, task: tk.Task, seed: int, share: float, se
         rate = draw.choice((1e-3, *RATES))
         pruned = tk.Prune(amount, "channels", of=of, epochs=draw.randint(1, 6), learning_rate=rate)  # type: ignore[arg-type]
         lab.run([pruned, tk.FineTune(draw.randint(4, 24), learning_rate=rate), tk.Quantize("static")])
-    complete = [trial for trial in lab.trials if trial.state == "complete"]
-    small = [trial for trial in complete if trial.metrics["size"] <= share * complete[0].metrics["size"]]
-    best = (
-        max(small, key=lambda trial: trial.metrics["accuracy"])
-        if small
-        else min(complete, key=lambda trial: trial.metrics["size"])
-    )
-    file, whole = lab._shop.made[best.number].file, lab._shop.made[0].file
-    return of_file(f"random, {len(complete) // 3} recipes", file, whole, task, share, began)
+    recipes = len([trial for trial in lab.trials if trial.state == "complete"]) // 3
+    return of_net(f"random, {recipes} recipes", row_of(lab, nearest(lab, limit)), task, limit, began)
 
 
 def tuned_on(slim: torch.nn.Module, task: tk.Task, seed: int) -> torch.nn.Module:
@@ -118,14 +175,13 @@ def tuned_on(slim: torch.nn.Module, task: tk.Task, seed: int) -> torch.nn.Module
     return max(nets, key=lambda net: task.value(last(task.answers(runner(net)))))
 
 
-def torch_pruning(model: torch.nn.Module, task: tk.Task, seed: int, share: float) -> Outcome | None:
+def torch_pruning(model: torch.nn.Module, task: tk.Task, seed: int, limit: Limit) -> Outcome | None:
     """The smallest uniform ratio that fits, then as many epochs, then static int8; None where it is not there."""
     try:
         import torch_pruning as tp
     except ImportError:
         return None
     x, began = task.validation.head(32), time.perf_counter()
-    whole = export(model, x)
     heads = [module for module in model.modules() if isinstance(module, torch.nn.Linear)][-1:]
     names = {name for name, module in model.named_modules() if module in heads}
     for ratio in (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95):
@@ -142,59 +198,53 @@ def torch_pruning(model: torch.nn.Module, task: tk.Task, seed: int, share: float
         except Exception as error:
             print(f"    Torch-Pruning by {ratio:.0%}: {type(error).__name__}: {error}"[:150])
             return None
-        parameters = sum(one.numel() for one in slim.parameters())
-        if parameters > share * len(whole):
-            continue
-        if len(int8.static(export(slim.eval(), x), task.train.head(64)).file) > share * len(whole):
-            continue
-        tuned = tuned_on(slim, task, seed)
-        file = int8.static(export(tuned, x), task.train.head(256)).file
-        return of_file(f"Torch-Pruning {ratio:.0%}", file, whole, task, share, began)
+        if limit.fits(int8_of(slim.eval(), task, 64)):
+            tuned = tuned_on(slim, task, seed)
+            return of_net(f"Torch-Pruning {ratio:.0%}", int8_of(tuned, task, 256), task, limit, began)
     return None
 
 
-def modelopt(model: torch.nn.Module, task: tk.Task, seed: int, share: float) -> Outcome | None:
-    """FastNAS to the most parameters that fit, then as many epochs, then static int8; None where it cannot.
+def modelopt(model: torch.nn.Module, task: tk.Task, seed: int, limit: Limit) -> Outcome | None:
+    """FastNAS to the most parameters or operations that fit, then as many epochs, then static int8.
 
-    It needs ``torchprofile==0.0.4``.
+    None where it cannot; it needs ``torchprofile==0.0.4``.
     """
     try:
         import modelopt.torch.prune as mtp
     except ImportError:
         return None
     x, began = task.validation.head(32), time.perf_counter()
-    whole = export(model, x)
     settings = {
         "data_loader": [task.train.head(256)],
         "collect_func": lambda batch: batch,
         "score_func": lambda net: task.value(last(task.answers(runner(net)))),
         "verbose": False,
     }
+    of = "params" if limit.kind == "size" else "flops"
     for part in (4.0, 3.0, 2.0, 1.5, 1.0, 0.7, 0.5):
-        left = f"{100 * min(0.99, part * share):.2f}%"
+        left = f"{100 * min(0.99, part * limit.share):.2f}%"
         try:
             with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-                slim, _ = mtp.prune(copy.deepcopy(model), "fastnas", {"params": left}, x[:1], settings)  # type: ignore[index]
-            if len(int8.static(export(slim.eval(), x), task.train.head(64)).file) > share * len(whole):
+                slim, _ = mtp.prune(copy.deepcopy(model), "fastnas", {of: left}, x[:1], settings)  # type: ignore[index]
+            if not limit.fits(int8_of(slim.eval(), task, 64)):
                 continue
         except Exception as error:
-            print(f"    ModelOpt to {left} of the parameters: {type(error).__name__}: {error}"[:150])
+            print(f"    ModelOpt to {left} of the {of}: {type(error).__name__}: {error}"[:150])
             return None
         tuned = tuned_on(slim, task, seed)
-        file = int8.static(export(tuned, x), task.train.head(256)).file
-        return of_file(f"ModelOpt {left}", file, whole, task, share, began)
+        return of_net(f"ModelOpt {left}", int8_of(tuned, task, 256), task, limit, began)
     return None
 
 
-def nncf(model: torch.nn.Module, task: tk.Task, seed: int, share: float) -> Outcome | None:
+def nncf(model: torch.nn.Module, task: tk.Task, seed: int, limit: Limit) -> Outcome | None:
     """Its quantization after training, run by OpenVINO; None where it cannot.
 
     Its pruning keeps zeros in full, in a file of the same bytes.
     """
-    whole, began = export(model, task.validation.head(32)), time.perf_counter()
+    began = time.perf_counter()
     try:
         made = openvino(model, task, seed)
-        return of_runner("NNCF", made.run, made.size, whole, task, share, began)
+        return of_net("NNCF", Net(made.size, limit.whole.macs, made.run, made.call_on), task, limit, began)
     except ImportError:
         return None
     except Exception as error:
@@ -202,21 +252,20 @@ def nncf(model: torch.nn.Module, task: tk.Task, seed: int, share: float) -> Outc
         return None
 
 
-def lines(name: str, seed: int, share: float) -> list[Outcome]:
+def lines(name: str, seed: int, share: float, kind: Kind = "size") -> list[Outcome]:
     """All ways, for one net of one seed."""
     model, task = trained(name, seed)
-    found, lab = ours(model, task, seed, share)
-    whole = lab._shop.made[0].file
+    found, _, limit = ours(model, task, seed, share, kind)
     began = time.perf_counter()
-    alone = int8.static(whole, task.train.head(256)).file
-    outcomes = [found, of_file("int8 alone", alone, whole, task, share, began)]
-    outcomes.append(at_random(model, task, seed, share, found.seconds))
+    alone = of_net("int8 alone", int8_of(model, task, 256), task, limit, began)
+    outcomes = [found, alone, at_random(model, task, seed, limit, found.seconds)]
     for peer in (nncf, torch_pruning, modelopt):
-        made = peer(model, task, seed, share)
+        made = peer(model, task, seed, limit)
         if made is not None:
             outcomes.append(made)
     expected = task.value(last(task.answers(runner(model))))
-    print(f"{name}, seed {seed}, {Fraction(share).limit_denominator(100)}: original {100 * expected:.2f} %", flush=True)
+    words = f"{Fraction(share).limit_denominator(100)} of the {kind}"
+    print(f"{name}, seed {seed}, {words}: original {100 * expected:.2f} %", flush=True)
     for one in outcomes:
         print(f"    {one}", flush=True)
     return outcomes
@@ -227,22 +276,24 @@ def main(arguments: Sequence[str]) -> None:
     torch.set_num_threads(1)
     names = [arguments[0]] if arguments else list(NETS)
     seeds = int(arguments[1]) if len(arguments) > 1 else 5
-    shares = [float(Fraction(one)) for one in arguments[2:] or SHARES]
-    for name in names:
-        for share in shares:
-            ways: dict[str, list[Outcome]] = {}
-            for seed in range(seeds):
-                for one in lines(name, seed, share):
-                    ways.setdefault(one.way.split()[0].strip(","), []).append(one)
-            for way, found in ways.items():
-                kept = sum(one.kept for one in found)
-                mean = statistics.mean(one.validation for one in found)
-                tested = statistics.mean(one.change for one in found)
-                print(
-                    f"== {name} {share:.3f} {way}: kept {kept} of {len(found)}, validation {100 * mean:.2f} %, "
-                    f"test {100 * tested:+.2f}",
-                    flush=True,
-                )
+    kinds: Sequence[Kind] = [kind for kind in KINDS if kind in arguments[2:]] or KINDS
+    shares = [float(Fraction(one)) for one in arguments[2:] if one not in KINDS] or [
+        float(Fraction(one)) for one in SHARES
+    ]
+    for name, kind, share in itertools.product(names, kinds, shares):
+        ways: dict[str, list[Outcome]] = {}
+        for seed in range(seeds):
+            for one in lines(name, seed, share, kind):
+                ways.setdefault(one.way.split()[0].strip(","), []).append(one)
+        for way, found in ways.items():
+            kept = sum(one.kept for one in found)
+            mean = statistics.mean(one.validation for one in found)
+            tested = statistics.mean(one.change for one in found)
+            print(
+                f"== {name} {kind} {share:.3f} {way}: kept {kept} of {len(found)}, validation {100 * mean:.2f} %, "
+                f"test {100 * tested:+.2f}",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from tests.compress.nets import build, by_hand, digits, facts, state, tiny
 from tunekit.compress import racing
 from tunekit.compress.budget import Budget
 from tunekit.compress.compression import Compression
+from tunekit.compress.findings import Findings
 from tunekit.compress.fine_tune import FineTune
 from tunekit.compress.fitting import Cut, Fitted, worth_training
 from tunekit.compress.limits import METRICS, Limits, limits_of
@@ -23,6 +24,8 @@ from tunekit.compress.measure import measure
 from tunekit.compress.pruning.prune import Prune
 from tunekit.compress.shapes import Shape
 from tunekit.compress.stage import Stage
+from tunekit.compress.verdict import verdict
+from tunekit.core.trial import Trial
 
 # Nets that learned something, so that a drop means something.
 EPOCHS = 12
@@ -173,6 +176,17 @@ def test_what_cannot_be_had_is_said_with_how_near_it_came(budget: Budget, said: 
     lab, words, _ = found("conv", budget)
     assert [one for one in said if one not in words] == []
     assert lab.best.metrics["accuracy"] >= lab.trials[0].metrics["accuracy_low"]
+
+
+def test_a_latency_is_judged_by_the_limit_of_its_moment() -> None:
+    name = METRICS["latency"]
+    rows = [Trial(0, {}, state="complete", metrics={"accuracy": 0.9, "size": 10.0, name: 40e-6})]
+    shape = Shape((), {"size": 3.0, "macs": 1.0, "memory": 1.0, name: 8e-6}, "static")
+    # in the end the machine has become twice as slow, and so the limit twice as high
+    sought, limits = (Limits("accuracy", 0.88, {"latency": most}) for most in (5e-6, 10e-6))
+    found = Findings(limits=limits, sought=sought, others=(shape,))
+    words = verdict(Budget(latency=1 / 4), found, rows)
+    assert "at the nearest, latency 8.00 µs, 1.60x of the 5.00 µs allowed." in words
 
 
 def test_the_same_seed_finds_the_same() -> None:

@@ -19,6 +19,8 @@ class Findings:
     ----------
     limits
         The budget in figures; None until the original is measured.
+    sought
+        The same when the shapes were measured: a latency is one of that moment. None before that.
     fitting, others
         Shapes that keep the costs, and those that come near.
     sensitivity
@@ -35,6 +37,7 @@ class Findings:
     """
 
     limits: Limits | None = None
+    sought: Limits | None = None
     fitting: tuple[Shape, ...] = ()
     others: tuple[Shape, ...] = ()
     sensitivity: Sensitivity | None = None

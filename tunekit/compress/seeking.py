@@ -100,6 +100,7 @@ class Seeker:
             return  # nothing is nearer to the original than the original's own weights
         self._phase = 2
         found = self.findings
+        found.sought = self._limits
         fitting, others = yield from own_stream(self._shapes(), trial_seed(self._shop.seed, 0))
         found.fitting, found.others = tuple(fitting), tuple(others)
         found.ran_out = self._clock() > self._race.deadline

@@ -97,10 +97,11 @@ def _missed(budget: Budget, limits: Limits, findings: Findings, trials: Sequence
             f"that it must have. drop={math.ceil(1000 * lost - 1e-6) / 1000:g} would be met."
         )
     elif findings.others and not findings.fitting:
-        nearest_shape = min(findings.others, key=lambda shape: max(limits.ratios(shape.figures).values()))
+        sought = findings.sought or limits
+        nearest_shape = min(findings.others, key=lambda shape: max(sought.ratios(shape.figures).values()))
         parts.append(
             "No way to cut the net makes it that small: at the nearest, "
-            f"{'; '.join(limits.broken(nearest_shape.figures))}."
+            f"{'; '.join(sought.broken(nearest_shape.figures))}."
         )
     elif complete:
         closest = min(complete, key=lambda trial: max(limits.ratios(trial.metrics).values(), default=math.inf))
