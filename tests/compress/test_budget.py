@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,13 +18,14 @@ from tunekit.compress.budget import Budget
 from tunekit.compress.compression import Compression
 from tunekit.compress.findings import Findings
 from tunekit.compress.fine_tune import FineTune
-from tunekit.compress.fitting import Cut, Fitted, worth_training
+from tunekit.compress.fitting import Cut, Finder, Fitted, worth_training
 from tunekit.compress.limits import METRICS, Limits, limits_of
 from tunekit.compress.measure import measure
 from tunekit.compress.pruning.prune import Prune
 from tunekit.compress.shapes import Shape
 from tunekit.compress.stage import Stage
 from tunekit.compress.verdict import verdict
+from tunekit.core.events import Progressed
 from tunekit.core.trial import Trial
 
 # Nets that learned something, so that a drop means something.
@@ -176,6 +177,40 @@ def test_what_cannot_be_had_is_said_with_how_near_it_came(budget: Budget, said: 
     lab, words, _ = found("conv", budget)
     assert [one for one in said if one not in words] == []
     assert lab.best.metrics["accuracy"] >= lab.trials[0].metrics["accuracy_low"]
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_what_was_timed_on_a_busy_machine_is_cut_further(busy: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time goes with the weights' bytes; on a busy machine the best of what is timed side by side first is too slow."""
+    beside_weights, side_by_side = 2000, []
+
+    def timed(
+        self: Finder, forms: Mapping[str, bytes], seconds: float
+    ) -> Generator[Progressed, None, dict[str, float]]:
+        yield Progressed("Timing")
+        whole = self._original[METRICS["latency"]]
+        second = whole / (len(self._file) - beside_weights)
+        times = {form: second * (len(file) - beside_weights) for form, file in forms.items()}
+        if len(forms) > 1 and "0" in forms:
+            side_by_side.append(len(forms))
+            if busy and len(side_by_side) == 1:
+                slower = 1.2 * whole / 8 / min(times.values())
+                return {form: slower * time for form, time in times.items()}
+        return times
+
+    monkeypatch.setattr(Finder, "_timed", timed)
+    lab = Compression(trained("conv"), digits())
+    result = lab.start(budget=Budget(latency=1 / 8, drop=0.3))
+    while lab.state != "over" and len(lab.trials) < 3:  # what is trained after that makes no difference
+        time.sleep(0.01)
+    lab.stop()
+    result.wait()
+    assert lab._seeker is not None
+    findings = lab._seeker.findings
+    assert findings.sought is not None
+    assert len(side_by_side) == 1 + busy
+    assert findings.fitting
+    assert all(findings.sought.costs_hold(shape.figures) for shape in findings.fitting)
 
 
 def test_a_latency_is_judged_by_the_limit_of_its_moment() -> None:
