@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -229,11 +230,11 @@ def test_the_answers_of_a_regression_are_no_classes() -> None:
         lab.plot("confusion")
 
 
-def rows(*sizes: float, scores: tuple[float, ...] = ()) -> History:
+def rows(*sizes: float, scores: tuple[float, ...] = (), steps: tuple[str, ...] = ()) -> History:
     history = History(Goal(Aim("accuracy")))
     for number, size in enumerate(sizes):
         score = scores[number] if scores else 0.9
-        history.apply(TrialStarted(number, {"step": f"Prune({number})"}))
+        history.apply(TrialStarted(number, {"step": steps[number] if steps else f"Prune({number})"}))
         figures = {"size": size, "accuracy": score, "accuracy_low": score - 0.02, "accuracy_high": score + 0.02}
         history.apply(TrialEnded(number, "complete", figures, 0.0))
     return history
@@ -247,6 +248,34 @@ def test_a_file_of_no_bytes_divides_nothing(sizes: tuple[float, ...]) -> None:
     trade_off.draw_trade_off(axes, data)
     if len(sizes) == 2 and sizes[0]:
         assert data.title == "1.00 kB → 0 B; accuracy 0.900 → 0.900"
+
+
+@pytest.mark.parametrize(
+    ("sizes", "named"),
+    [
+        ((102_000.0, 7000.0, 8500.0, 20_000.0), ["Distill", "Prune", "Quantize", "original"]),
+        ((102_000.0, 50_000.0, 20_000.0), ["Prune", "Quantize", "original"]),
+        ((102_000.0, 101_000.0, 100_000.0), ["Quantize", "original"]),
+        ((102_000.0, 102_000.0, 102_000.0), ["original, Prune, Quantize"]),
+    ],
+)
+def test_no_name_lies_on_another(sizes: tuple[float, ...], named: list[str]) -> None:
+    history = rows(*sizes, steps=("original", "Prune(0.5)", "Quantize()", "Distill(4)"))
+    for width in (640, 300):
+        figure, (axes,) = theme.new_figure(width=width)
+        trade_off.draw_trade_off(axes, trade_off.trade_off_data(history))
+        figure.canvas.draw()
+        boxes = [written.get_window_extent() for written in axes.texts]
+        assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+        if width == 640:
+            assert sorted(written.get_text() for written in axes.texts) == named
+
+
+def test_the_best_lies_above_what_is_as_small_and_as_good() -> None:
+    _, (axes,) = theme.new_figure()
+    trade_off.draw_trade_off(axes, trade_off.trade_off_data(rows(1000.0, 400.0, 400.0), best=1))
+    points = [line for line in axes.lines if line.get_marker() == "o"]
+    assert max(points, key=lambda line: line.get_zorder()).get_color() == theme.ACCENT
 
 
 @pytest.mark.parametrize(

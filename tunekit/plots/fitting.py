@@ -73,6 +73,11 @@ def across(axes: Axes) -> float:
     return float(axes.get_position().width * _figure(axes).bbox.width) / _pixels(axes, 1)
 
 
+def above(axes: Axes) -> float:
+    """How high a picture is between its ends, in CSS pixels."""
+    return float(axes.get_position().height * _figure(axes).bbox.height) / _pixels(axes, 1)
+
+
 def fit_name(axes: Axes, name: str, size: float, room: float) -> str:
     """A name as it fits into so many CSS pixels: what is left out is its middle, for many names begin alike."""
     return _without_middle(axes, name, _Font(size), _pixels(axes, room))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tunekit.core import text
 from tunekit.core.history import History
 from tunekit.core.job import Job
 from tunekit.core.trial import Trial
 from tunekit.plots import plots
+from tunekit.plots.fitting import above, across, width
 from tunekit.plots.rows import compression_of
 from tunekit.plots.theme import ACCENT, QUIET, hide, label, new_figure, room
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 _NAMED = 4
 # What a name below a point takes, as a share of the height.
 _NAME = 0.08
+# How large names are, in points, and how high a line of them is, in CSS pixels.
+_LETTERS, _LINE = 7, 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,29 +134,43 @@ def draw_trade_off(axes: Axes, data: TradeOffData) -> None:
         return
     sizes = [point.size / 1000 for point in data.points]
     for place, (point, size) in enumerate(zip(data.points, sizes, strict=True)):
-        color = ACCENT if place == data.accented else QUIET
-        axes.plot([size, size], [point.low, point.high], color=color, linewidth=1.2, solid_capstyle="butt")
-        axes.plot(size, point.score, "o", color=color, markersize=5.5, markeredgewidth=0)
+        # above all others: one that is as large and as good may lie at the same place
+        look: dict[str, Any] = {"color": ACCENT, "zorder": 3} if place == data.accented else {"color": QUIET}
+        axes.plot([size, size], [point.low, point.high], linewidth=1.2, solid_capstyle="butt", **look)
+        axes.plot(size, point.score, "o", markersize=5.5, markeredgewidth=0, **look)
     low, high = min(point.low for point in data.points), max(point.high for point in data.points)
     bottom, top = room([low, high, *([] if data.floor is None else [data.floor])])
     names_at = _names(data)
-    below = _NAME * (top - bottom) if any(is_smallest for *_, is_smallest in names_at) else 0.0
+    below = _NAME * (top - bottom) if any(one.is_below for one in names_at) else 0.0
     axes.set_ylim(bottom - below, top)
     axes.set_xlim(0, max([*sizes, (data.most_bytes or 0) / 1000]) * 1.12 or 1)
     _draw_budget(axes, data)
-    for names, size, low, high, is_smallest in names_at:
-        # right-aligned near the right edge, so that no name leaves the picture; the smallest below, so that none meet;
+    _draw_names(axes, names_at, max(sizes))
+
+
+def _draw_names(axes: Axes, names_at: Sequence[_Name], largest: float) -> None:
+    """Write the names as long as none lies on another, the most important first."""
+    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+    taken: list[tuple[float, float, float]] = []
+    for one in names_at:
+        # right-aligned near the right edge, so that no name leaves the picture; the best below, so that none meet;
         # beside the middle of its interval, where the limit of the bytes may run as a line
-        side, aside = ("right", 0) if size > 0.6 * max(sizes) else ("left", 3)
-        height, offset, edge = (low, -3, "top") if is_smallest else (high, 3, "bottom")
+        side, aside = ("right", 0) if one.size > 0.6 * largest else ("left", 3)
+        height, offset, edge = (one.low, -3, "top") if one.is_below else (one.high, 3, "bottom")
+        long = width(axes, one.words, _LETTERS)
+        at = across(axes) * (one.size - left) / (right - left) + aside - (long if side == "right" else 0)
+        up = above(axes) * (height - bottom) / (top - bottom) + offset - (_LINE if one.is_below else 0)
+        if any(at < x + wide and x < at + long and abs(up - y) < _LINE for x, y, wide in taken):
+            continue
+        taken.append((at, up, long))
         axes.annotate(
-            names,
-            (size, height),
+            one.words,
+            (one.size, height),
             (aside, offset),
             textcoords="offset points",
             ha=side,
             va=edge,
-            fontsize=7,
+            fontsize=_LETTERS,
             color=QUIET,
             parse_math=False,
         )
@@ -162,7 +179,7 @@ def draw_trade_off(axes: Axes, data: TradeOffData) -> None:
 def _draw_budget(axes: Axes, data: TradeOffData) -> None:
     """The most bytes and the least score that are allowed, as lines with their figures at the ends."""
     look: dict[str, Any] = {"color": QUIET, "linewidth": 0.8, "linestyle": (0, (4, 3))}
-    words: dict[str, Any] = {"fontsize": 7, "color": QUIET, "textcoords": "offset points"}
+    words: dict[str, Any] = {"fontsize": _LETTERS, "color": QUIET, "textcoords": "offset points"}
     if data.floor is not None:
         axes.plot(axes.get_xlim(), [data.floor, data.floor], **look)
         # in the middle: the small nets stand on the left with their names, the original on the right
@@ -174,26 +191,38 @@ def _draw_budget(axes: Axes, data: TradeOffData) -> None:
         axes.annotate(f"at most {text.size(data.most_bytes)}", (across, axes.get_ylim()[0]), (3, 3), **words)
 
 
-def _names(data: TradeOffData) -> list[tuple[str, float, float, float, bool]]:
+class _Name(NamedTuple):
+    """What stands at the nets of one size, in kB: above their intervals, or below them."""
+
+    words: str
+    size: float
+    low: float
+    high: float
+    is_below: bool
+
+
+def _names(data: TradeOffData) -> list[_Name]:
     """One label for the nets that have the same size, since they stand on one line; without their arguments.
 
-    Of many nets only the original and the best one, or the smallest, are named: more names would lie on each other.
+    The best one, or the smallest, comes first, then the original. Of many nets only those are named: more names would
+    lie on each other.
     """
     accented = None if data.accented is None else data.points[data.accented].size
+    original = data.points[0].size
     is_crowded = len({point.size for point in data.points}) > _NAMED
     gathered: dict[float, list[Point]] = {}
     for point in data.points:
-        if not is_crowded or point.size in (data.points[0].size, accented):
+        if not is_crowded or point.size in (original, accented):
             gathered.setdefault(point.size, []).append(point)
     return [
-        (
-            ", ".join(dict.fromkeys(point.name.partition("(")[0] for point in same)),
+        _Name(
+            ", ".join(dict.fromkeys(point.name.partition("(")[0] for point in gathered[size])),
             size / 1000,
-            min(point.low for point in same),
-            max(point.high for point in same),
+            min(point.low for point in gathered[size]),
+            max(point.high for point in gathered[size]),
             size == accented and len(gathered) > 1 and not is_crowded,
         )
-        for size, same in gathered.items()
+        for size in sorted(gathered, key=lambda size: (size != accented, size != original))
     ]
 
 
