@@ -13,6 +13,7 @@ from tunekit.compress.quantization.quantize import Quantize
 from tunekit.compress.racing import Race
 from tunekit.compress.randomness import own_stream
 from tunekit.compress.sharing import Share
+from tunekit.compress.ways import Entrant
 from tunekit.compress.workshop import Made
 from tunekit.core.events import Event
 from tunekit.core.job import StopRequested
@@ -111,19 +112,36 @@ class Seeker:
         self._phase = 5
         finalists = yield from self._race.in_each_way(ranked, begun)
         self._phase = 6
+        near: list[Entrant] = []
         for place, ways in enumerate(finalists):
             done = yield from self._race.to_the_end(ways)
-            made = yield from self._quantized(done.row, done.shape)
-            if found.ran_out:
+            rows = yield from self._finished(done, is_first=place == 0)
+            if self._is_kept(*rows) or found.ran_out:
                 return
-            if place == 0 or self._is_kept(done.row, *made):
-                # where little is left of a net, its own weights may be no better a start than random ones
-                self._phase = 7
-                fresh = yield from self._race.from_scratch(done)
-                if fresh is not None and self._race.merit(fresh) > self._race.merit(done.row):
-                    made += [fresh, *(yield from self._quantized(fresh, done.shape))]
-            if self._is_kept(done.row, *made):
-                return
+            if any(self._nearly_holds(row) for row in rows):
+                near.append(done)
+        if near:
+            best = max(near, key=lambda one: self._race.merit(one.row))
+            done = yield from self._race.to_the_end([best])
+            if done.row != best.row:
+                yield from self._finished(done, is_first=False)
+
+    def _finished(self, done: Entrant, *, is_first: bool) -> Generator[Event, None, list[int]]:
+        """Quantize a net that was trained to the end, beside the same shape trained from scratch; return the rows."""
+        rows = [done.row, *(yield from self._quantized(done.row, done.shape))]
+        if self.findings.ran_out or not (is_first or self._is_kept(*rows)):
+            return rows
+        # where little is left of a net, its own weights may be no better a start than random ones
+        self._phase = 7
+        fresh = yield from self._race.from_scratch(done)
+        if fresh is not None and self._race.merit(fresh) > self._race.merit(done.row):
+            rows += [fresh, *(yield from self._quantized(fresh, done.shape))]
+        return rows
+
+    def _nearly_holds(self, row: int) -> bool:
+        """Whether a row costs little enough and misses the score by so little that the split can hardly tell."""
+        limits, figures = self._limits, self._history[row].metrics
+        return limits.costs_hold(figures) and figures[f"{limits.metric}_high"] >= limits.floor
 
     def _is_kept(self, *rows: int) -> bool:
         return any(self._limits.hold(self._history[row].metrics) for row in rows)
