@@ -159,13 +159,14 @@ def test_where_all_scores_are_equal_nothing_else_is_expected() -> None:
     assert point.words.endswith("All trials so far have the same score: nothing tells where it is better.")
 
 
-@pytest.mark.parametrize("trials", [6, 10, 14])
-def test_random_searches_are_not_believed_to_beat_what_the_trials_point_to(trials: int) -> None:
+# six trials point to a little more than the 0.95 that there is
+@pytest.mark.parametrize(("trials", "most"), [(6, 0.98), (10, 0.96), (14, 0.96)])
+def test_random_searches_are_not_believed_to_beat_what_the_trials_point_to(trials: int, most: float) -> None:
     peak = told(
         SQUARE, lambda params: float(0.95 * np.exp(-30 * (params["x"] - 0.6) ** 2)), trials, maximize="accuracy"
     )
     band = random_band(peak.history, peak.space)
-    assert np.all(band.high <= 0.98)
+    assert np.all(band.high <= most)
     assert np.all(band.low <= band.mean)
     assert np.all(band.mean <= band.high)
     bowl = told(SQUARE, lambda params: (params["x"] - 0.4) ** 2 + (params["y"] - 0.3) ** 2, trials, minimize="loss")

@@ -121,7 +121,7 @@ def shareable(
     >>> list(shareable(torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.BatchNorm1d(3)), exclude=["1"]))
     ['0.weight', '0.bias']
     """
-    chosen = within(model, layers, exclude)
+    chosen = chosen_modules(model, layers, exclude)
     modules = dict(model.named_modules(remove_duplicate=False))
     out = [name for name in modules if any(_is_within(name, left_out) for left_out in exclude or ())]
     wanted = _held(modules, chosen) - _held(modules, out)
@@ -138,7 +138,7 @@ def shareable(
     return found
 
 
-def within(model: Module, layers: Sequence[str] | None, exclude: Sequence[str] | None) -> list[str]:
+def chosen_modules(model: Module, layers: Sequence[str] | None, exclude: Sequence[str] | None) -> list[str]:
     """Return the names of all modules that a choice leaves: those named and what is in them, without those left out.
 
     Raises
@@ -149,7 +149,7 @@ def within(model: Module, layers: Sequence[str] | None, exclude: Sequence[str] |
     Examples
     --------
     >>> import torch
-    >>> within(torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.BatchNorm1d(3)), None, ["1"])
+    >>> chosen_modules(torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.BatchNorm1d(3)), None, ["1"])
     ['', '0']
     """
     known = [name for name, _ in model.named_modules(remove_duplicate=False)]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from tunekit.compress import clusters, recipe, settings
 from tunekit.compress.holding import Held
-from tunekit.compress.layers import shareable, within
+from tunekit.compress.layers import chosen_modules, shareable
 from tunekit.compress.network import copied
 from tunekit.compress.tuning import tune
 from tunekit.core import text
@@ -120,7 +120,7 @@ class Share:
             )
         _round_values(network, numbers)
         modules = dict(network.named_modules(remove_duplicate=False))
-        _round_statistics([modules[name] for name in within(network, self.layers, self.exclude)])
+        _round_statistics([modules[name] for name in chosen_modules(network, self.layers, self.exclude)])
         total = sum(weight.numel() for weight in weights.values())
         values = sum(len(weight.detach().unique()) for weight in weights.values())
         note = (
