@@ -21,6 +21,7 @@ from tests.browser.server import serve
 CLICKS = 20
 ROUNDS = 30
 SECONDS = 2
+SHARERS = ("kernel", "server", "browser")  # of the machine's processors
 
 TRAINING = """
 import time, torch, torch.nn.functional as F, tunekit as tk
@@ -53,8 +54,19 @@ for name in ("pause", "resume"):
 
 # Train with the panel at work and held still in turn, in one run: the machine's own drift is slower than that.
 ROUND = """
-import threading
+import os, psutil, threading
 from tunekit.widgets.panel import Panel
+
+def busy():
+    # Seconds of processor time taken so far.
+    seconds = dict.fromkeys(SHARERS, 0.0)
+    for process in psutil.process_iter(["pid", "cmdline", "cpu_times"]):
+        command, times = " ".join(process.info["cmdline"] or ()), process.info["cpu_times"]
+        name = ("kernel" if process.info["pid"] == os.getpid() else "browser" if "chrom" in command
+                else "server" if "jupyterlab" in command else None)
+        if name and times:
+            seconds[name] += times.user + times.system
+    return seconds
 
 gate, update = threading.Event(), Panel.update
 Panel.update = lambda self, **state: (gate.wait(), update(self, **state))
@@ -62,18 +74,20 @@ Panel.update = lambda self, **state: (gate.wait(), update(self, **state))
 def rate(shown):
     gate.set() if shown else gate.clear()
     time.sleep(0.5)
-    before, began = batches, time.perf_counter()
+    used, before, began = busy(), batches, time.perf_counter()
     time.sleep(SECONDS)
-    return (batches - before) / (time.perf_counter() - began)
+    passed = time.perf_counter() - began
+    return (batches - before) / passed, [100 * (now - used[name]) / passed for name, now in busy().items()]
 
 gate.set()
 study.start(10**6)
 time.sleep(5)
-rates = []
+rates, shares = [], []
 for round in range(ROUNDS):
     order = [True, False] if round % 2 else [False, True]
     found = {shown: rate(shown) for shown in order}
-    rates.append([found[True], found[False]])
+    rates.append([found[True][0], found[False][0]])
+    shares.append([found[True][1], found[False][1]])
 gate.set()
 study.stop()
 study.wait()
@@ -133,14 +147,19 @@ def clicks(page: LabPage) -> None:
 
 def throughput(page: LabPage) -> None:
     """Train with the panel at work and held still in turn, with the page open."""
-    page.cell("rates = []").run(timeout=60 + 2 * ROUNDS * (SECONDS + 1))
+    page.cell("rates, shares = []").run(timeout=60 + 2 * ROUNDS * (SECONDS + 1))
     rates: list[list[float]] = json.loads(page.kernel("rates"))
+    shares: list[list[list[float]]] = json.loads(page.kernel("shares"))
     ratios = [shown / hidden for shown, hidden in rates]
     total = sum(shown for shown, _ in rates) / sum(hidden for _, hidden in rates)
     print(f"\n{'batches a second, ' + str(ROUNDS) + ' rounds in turn':34s}  median    low    high   worst")
     print(f"{'with the panel':34s} {spread([shown for shown, _ in rates])}")
     print(f"{'without':34s} {spread([hidden for _, hidden in rates])}")
     print(f"{'ratio, %':34s} {spread([100 * ratio for ratio in ratios])}   over all rounds {100 * total:.1f}")
+    for place, name in enumerate(SHARERS):
+        shown, hidden = ([one[place] for one in side] for side in zip(*shares, strict=True))
+        print(f"{name + ', % of a core, with the panel':34s} {spread(shown)}")
+        print(f"{name + ', without':34s} {spread(hidden)}")
 
 
 def main(threads: int) -> None:
@@ -149,7 +168,7 @@ def main(threads: int) -> None:
         TRAINING.replace("THREADS", str(threads)),
         "study.start(10**6);",
         "study.wait();",
-        ROUND.replace("SECONDS", str(SECONDS)).replace("ROUNDS", str(ROUNDS)),
+        ROUND.replace("SECONDS", str(SECONDS)).replace("ROUNDS", str(ROUNDS)).replace("SHARERS", repr(SHARERS)),
     ]
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         root = Path(folder) / "notebooks"
