@@ -56,6 +56,31 @@ def test_drawn_functions_are_those_that_are_predicted() -> None:
     assert np.allclose(drawn.mean(axis=0), expected, atol=0.15)
 
 
+def test_without_some_trials_a_function_goes_on_through_the_others_alone() -> None:
+    study = _told(lambda x, y, kind: np.sin(9 * x + 2 * y) + (kind == "b"), 30)
+    learned = surrogate(study.history, study.space)
+    groups = [np.array([0, 1, 2]), np.array([10, 20])]
+    count = len(learned.processes)
+    drawn = Draws.of(learned, 2)
+    # of each process: its two functions, then the first one without either group
+    found = drawn.and_without(groups).at(learned.places).reshape(count, 4, -1)
+    assert np.allclose(found[:, :2], drawn.at(learned.places).reshape(count, 2, -1), atol=1e-3)
+    moved = np.abs(found[:, 2:] - found[:, :1]).mean(axis=0)
+    for number, group in enumerate(groups):
+        assert moved[number, group].min() > 2 * np.delete(moved[number], group).max()
+
+
+def test_an_interval_holds_what_is_true_where_the_function_is_no_draw_of_the_process() -> None:
+    problem, first = PROBLEMS["ishigami"], truth("ishigami")[0]
+    held = []
+    for seed in range(6):
+        study = Study(lambda **params: problem(params), problem.space, sampler="random", seed=seed)
+        study.start(40).wait()
+        shares = [importance(study.history, study.space)[name].first for name in problem.space.names]
+        held += [share.low <= value + 1e-9 and value <= share.high for share, value in zip(shares, first, strict=True)]
+    assert np.mean(held) >= 0.85
+
+
 @pytest.mark.parametrize("noise", [1e-6, 0.1])
 def test_the_slope_of_the_misfit_is_its_slope(noise: float) -> None:
     rng = np.random.default_rng(0)

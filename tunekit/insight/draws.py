@@ -5,6 +5,7 @@ Whatever is computed of each of them has, over all of them, the spread that the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +57,16 @@ class Draws:
         """How many functions they are."""
         return sum(paths.weights.shape[1] for paths in self._paths)
 
+    def and_without(self, groups: Sequence[NDArray[np.int64]]) -> Draws:
+        """These functions, and after those of each process its first one, as it were without each group.
+
+        Parameters
+        ----------
+        groups
+            Of observations, each by their numbers.
+        """
+        return Draws(self.surrogate, tuple(paths.and_without(groups) for paths in self._paths))
+
     def at(self, places: Array) -> Array:
         """The functions at places of the unit cube, shape (n, d), on the surrogate's scale: shape (k, n)."""
         features = self.surrogate.encoding.features(places)
@@ -86,6 +97,10 @@ class _Waves:
         heights = np.sqrt(amplitude / waves) * rng.standard_normal((2 * waves, count))
         return cls(frequencies, heights.astype(np.float32))
 
+    def and_first(self, times: int) -> _Waves:
+        """These functions, and the first one so many times more."""
+        return _Waves(self.frequencies, np.column_stack([self.heights, *[self.heights[:, :1]] * times]))
+
     def at(self, features: Array) -> NDArray[np.float32]:
         """The functions at places of shape (n, D): shape (n, k)."""
         phases = (features @ self.frequencies).astype(np.float32)
@@ -113,9 +128,28 @@ class _Paths:
         rough = np.linalg.cholesky(process.rough_covariance()) @ rng.standard_normal((len(process.targets), count))
         smooth = sum((waves.at(process.features[:, own]) for waves, own in zip(alone, columns, strict=True)), rough)
         weights = process.solve(process.targets[:, None] - smooth - together.at(process.features))
+        return cls.bent(process, together, alone, weights)
+
+    @classmethod
+    def bent(cls, process: Process, together: _Waves, alone: tuple[_Waves, ...], weights: Array) -> _Paths:
         short = np.linalg.norm(weights, axis=0).max() < _LONGEST
         precision: type[np.floating[Any]] = np.float32 if short else np.float64
         return cls(process, together, alone, weights.astype(precision), precision)
+
+    def and_without(self, groups: Sequence[NDArray[np.int64]]) -> _Paths:
+        """These functions, and the first one as it were without each group of observations."""
+        first = self.weights[:, 0].astype(np.float64)
+        inverse = self.process.solve(np.eye(len(first)))
+        # the weights of the others where a group's own are forced to none, by the inverse of a matrix in blocks
+        without = [
+            first - inverse[:, group] @ np.linalg.solve(inverse[np.ix_(group, group)], first[group]) for group in groups
+        ]
+        return self.bent(
+            self.process,
+            self.together.and_first(len(groups)),
+            tuple(waves.and_first(len(groups)) for waves in self.alone),
+            np.column_stack([self.weights, *without]),
+        )
 
     def together_at(self, features: Array) -> Array:
         """What all parameters do together, at places of shape (n, D): shape (k, n)."""

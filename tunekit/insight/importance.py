@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from tunekit.core import text
 from tunekit.core.history import History
+from tunekit.insight import jackknife
 from tunekit.insight.decomposition import decompose
 from tunekit.insight.draws import Draws
 from tunekit.insight.observed import observed
-from tunekit.insight.surrogate import Surrogate, check_enough, surrogate
+from tunekit.insight.surrogate import WIDE, Surrogate, check_enough, surrogate
 from tunekit.search.space import Space
 
 Array = NDArray[np.float64]
@@ -124,7 +125,7 @@ def importance(history: History, space: Space, metric: str | None = None) -> Imp
     """Divide the variance of a metric among the parameters of its space.
 
     Functions are drawn from all that the trials leave possible, and each is divided: so an interval says what is not
-    known yet. Each function is a sum of what every parameter does alone and of what all do together: that one which
+    known yet. Where the shares hinge more than that on which trials there are, it is wider. Each function is a sum of what every parameter does alone and of what all do together: that one which
     matters shares its part with others is found, not taken for granted. Roughness and noise are left out. Settings
     count alike all over the space, whether good or bad, and a long tail of bad values as the surrogate draws it in.
     What depends on a parameter that counts only under a condition counts where it does.
@@ -182,16 +183,24 @@ def _of(learned: Surrogate) -> Importance:
             False,
             f"Not known yet: all {len(learned.values)} trials have the same {learned.metric}.",
         )
-    parts = decompose(Draws.of(learned).at, learned.encoding)
+    draws, groups = Draws.of(learned), jackknife.groups(len(learned.processes[0].targets))
+    parts = decompose(draws.and_without(groups).at, learned.encoding)
     variance = np.maximum(parts.variance, 1e-12)[:, None]
-    first, total, pairs = (_shares(part / variance) for part in (parts.first, parts.total, parts.pairs))
+    # of each process first the functions that are held possible, then those that would be without some trials
+    each = len(draws) // len(learned.processes)
+    divided = [
+        np.clip(part / variance, 0.0, 1.0).reshape(len(learned.processes), each + len(groups), part.shape[1])
+        for part in (parts.first, parts.total, parts.pairs)
+    ]
+    first, total, pairs = (_shares(part[:, :each], part[:, each:]) for part in divided)
     parameters = [
         ParameterImportance(name, alone, everything)
         for name, alone, everything in zip(names, first, total, strict=True)
     ]
     found = sorted(parameters, key=lambda one: -one.total.value)
     together = [PairImportance(pair, share) for pair, share in zip(combinations(names, 2), pairs, strict=True)]
-    largest = np.bincount(parts.total.argmax(axis=1)).max() / len(parts.total)
+    leaders = divided[1][:, :each].argmax(axis=2).reshape(-1)
+    largest = np.bincount(leaders).max() / len(leaders)
     is_known = largest >= _SURE or max(one.total.high - one.total.low for one in found) <= _WIDEST
     return Importance(
         learned.metric,
@@ -203,10 +212,15 @@ def _of(learned: Surrogate) -> Importance:
     )
 
 
-def _shares(draws: Array) -> list[Share]:
-    """The median of each column of draws, shape (k, p), with the interval."""
-    clipped = np.clip(draws, 0.0, 1.0)
-    low, middle, high = np.quantile(clipped, [0.025, 0.5, 0.975], axis=0)
+def _shares(draws: Array, without: Array) -> list[Share]:
+    """The median of each column of draws, shape (h, k, p), with the interval.
+
+    It reaches as far as the draws do, and as far as the medians without each group of trials, shape (h, g, p), say.
+    """
+    flat = draws.reshape(draws.shape[0] * draws.shape[1], draws.shape[2])
+    low, middle, high = np.quantile(flat, [0.025, 0.5, 0.975], axis=0)
+    hinges = jackknife.deviation(np.median(without, axis=0))
+    low, high = np.minimum(low, middle - WIDE * hinges), np.maximum(high, middle + WIDE * hinges)
     return [
         Share(float(value), max(0.0, float(one) - _EXACT) if one >= _NONE else 0.0, min(1.0, float(other) + _EXACT))
         for value, one, other in zip(middle, low, high, strict=True)

@@ -29,7 +29,7 @@ _DRAWS, _FITTED, _CONDITIONED = 16, 250, 600
 # Noise is seen where nine draws in ten have more of it than this, as a share of the scale's unit.
 _SEEN = 0.04
 # Half the width of an interval that holds 95 of 100, in standard deviations.
-_WIDE = 1.959963984540054
+WIDE = 1.959963984540054
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from tunekit.insight.importance import importance
 from tunekit.insight.limits import Limits
 from tunekit.insight.observed import Observed, observed
 from tunekit.insight.possible import possible
-from tunekit.insight.surrogate import LEAST, Prediction, surrogate
+from tunekit.insight.surrogate import LEAST, WIDE, Prediction, surrogate
 from tunekit.plots import plots
 from tunekit.plots.jobs import check_names, leading, shown_places, study_of, too_few
 from tunekit.plots.outliers import beyond, kept_range, reaching
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 # So many places along a number without steps.
 _GRID = 121
-# Half the width of an interval that holds 95 of 100, in standard deviations.
-_WIDE = 1.959963984540054
 # The smallest doubt and gain that are reckoned with, as a share of the scores' half range.
 _LEAST_DOUBT = 1e-12
 # A chance below this is none.
@@ -194,7 +192,7 @@ def _improvement(found: Prediction, seen: Observed, counting: Array) -> Array:
     unit = float(seen.values.max() / 2 - seen.values.min() / 2) or float(np.abs(seen.values).max()) or 1.0
     deviation = found.deviation / unit
     # the squares in it overflow where values are huge and vanish where they are tiny: the interval has none
-    from_interval = (found.high / unit - found.low / unit) / (2 * _WIDE)
+    from_interval = (found.high / unit - found.low / unit) / (2 * WIDE)
     deviation = np.where(np.isfinite(deviation) & (deviation > 0), deviation, from_interval)
     sign = 1.0 if seen.maximize else -1.0
     mean, deviation = sign * found.mean / unit, np.maximum(deviation, _LEAST_DOUBT)
