@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import re
+import wave
 
+import numpy as np
 import pytest
 from playwright.sync_api import Locator
 
@@ -65,9 +68,24 @@ def judge(limit):
     return lambda x: torch.stack([limit - crossings(x), crossings(x) - limit], 1) / 50
 
 comparison = tk.compare(
-    {"low": judge(300), "high": judge(400)}, (x, y), labels=["deep", "bright"], raw=waves, rate=8000, latency=False
+    {"low": judge(300), "high": judge(400)}, (x, y), labels=["deep", "bright"], kind="sound", rate=8000,
+    latency=False,
 )
 """
+
+
+def high_in_the_middle() -> bytes:
+    """A file of two channels at another rate: silence, a high tone in one of them, silence."""
+    rate = 44100
+    tone = 0.8 * np.sin(2 * np.pi * 880 * np.arange(rate // 2) / rate)
+    one = np.concatenate([np.zeros(rate), tone, np.zeros(rate)])
+    file = io.BytesIO()
+    with wave.open(file, "wb") as sound:
+        sound.setnchannels(2)
+        sound.setsampwidth(2)
+        sound.setframerate(rate)
+        sound.writeframes((np.stack([one, 0 * one], axis=1) * 32767).astype("<i2").tobytes())
+    return file.getvalue()
 
 
 def view(page: LabPage) -> Locator:
@@ -144,7 +162,7 @@ def test_what_is_kept_reads_well_without_a_kernel(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_what_is_typed_is_answered_and_what_sounds_can_be_played(lab: Lab, theme: Theme) -> None:
+def test_what_is_typed_or_recorded_is_answered_and_what_sounds_can_be_played(lab: Lab, theme: Theme) -> None:
     lab.write("others.ipynb", [WORDS, "comparison.live()", "comparison", SOUNDS, "comparison.live()"])
     page = lab.open("others.ipynb", theme, size=(1100, 1400))
     page.run_all()
@@ -169,6 +187,32 @@ def test_what_is_typed_is_answered_and_what_sounds_can_be_played(lab: Lab, theme
     until(lambda: player.evaluate("each => each.ended"))
     played.get_by_role("combobox", name="Example").select_option(value="3")
     until(lambda: finding(played) == "All answer bright; the truth is bright")
+
+    def open_file(name: str, content: bytes) -> None:
+        with page.page.expect_file_chooser() as chooser:
+            played.get_by_role("button", name="Open a file").click()
+        chooser.value.set_files({"name": name, "mimeType": "audio/wav", "buffer": content})
+
+    example = played.get_by_role("combobox", name="Example")
+    example.select_option(value="0")
+    until(lambda: finding(played) == "All answer deep; the truth is deep")
+    open_file("tone.wav", high_in_the_middle())
+    until(lambda: finding(played) == "All answer bright")
+    assert example.input_value() == ""
+    until(lambda: player.evaluate("each => Math.abs(each.duration - 0.5) < 0.01"))
+    open_file("words.wav", b"no sound at all")
+    until(lambda: finding(played) == "The browser cannot read this as a sound")
+
+    played.get_by_role("button", name="Record").click()
+    stop = played.get_by_role("button", name="Stop", pressed=True)
+    stop.wait_for()
+    assert finding(played) == "Recording: press Stop when you have said it"
+    page.cell(4).screenshot(SCREENSHOTS / f"compare-recording-{theme}.png")
+    page.page.wait_for_timeout(1200)  # ms; the microphone of the tests beeps once a second
+    stop.click()
+    until(lambda: "eep" in finding(played) or "bright" in finding(played))
+    played.get_by_role("button", name="Record", pressed=False).wait_for()
+    until(lambda: player.evaluate("each => Math.abs(each.duration - 0.5) < 0.01"))
     page.cell(4).screenshot(SCREENSHOTS / f"compare-played-{theme}.png")
     assert grave_faults(page, ".tunekit-compare") == []
 

@@ -84,6 +84,34 @@ def test_whole_numbers_of_a_sound_file_become_a_wave() -> None:
     assert made(torch.rand(1, 4), raw=raw, rate=8000).sound(0).tolist() == [-1, 0, 0.5]
 
 
+@pytest.mark.parametrize("shape", [(8,), (1, 8)])
+def test_a_sound_is_cut_or_filled_to_the_length_of_waveforms(shape: tuple[int, ...]) -> None:
+    examples = made(torch.rand(3, *shape, dtype=torch.float64), kind="sound", rate=8000)
+    assert examples.takes_new
+    short, long = examples.prepared(np.ones(3)), examples.prepared(np.arange(20) / 20)
+    assert isinstance(short, Tensor)
+    assert isinstance(long, Tensor)
+    assert (short.shape, short.dtype) == ((1, *shape), torch.float64)
+    assert short.ravel().tolist() == [1] * 3 + [0] * 5
+    assert long.ravel().tolist() == pytest.approx(np.arange(12, 20) / 20)
+
+
+def test_a_spectrum_is_not_heard_and_takes_sounds_through_prepare_alone() -> None:
+    x = torch.rand(3, 13, 48)
+    examples = made(x, kind="sound", rate=8000)
+    assert not examples.takes_new
+    assert len(examples.sound(0)) == 0
+    with pytest.raises(ValueError, match="prepare"):
+        examples.prepared(np.zeros(100))
+    assert made(x, kind="sound", rate=8000, prepare=lambda wave: x[0] + len(wave)).takes_new
+
+
+def test_waveforms_in_whole_numbers_take_sounds_through_prepare_alone() -> None:
+    examples = made(torch.zeros(3, 8, dtype=torch.int16), kind="sound", rate=8000)
+    assert not examples.takes_new
+    assert len(examples.sound(0)) == 8
+
+
 def test_a_raw_picture_of_another_shape_is_refused() -> None:
     with pytest.raises(ValueError, match=r"got \(4, 4, 2\)"):
         made(torch.rand(1, 4), raw=np.zeros((1, 4, 4, 2)))

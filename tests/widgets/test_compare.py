@@ -116,6 +116,8 @@ def test_a_sound_is_sent_as_a_file() -> None:
         ({"ask": "text", "text": 3, "number": 1}, []),
         ({"ask": "drawing", "number": 1}, [b"short"]),
         ({"ask": "drawing", "number": 1}, []),
+        ({"ask": "sound", "number": 1}, []),
+        ({"ask": "sound", "number": 1}, [b"odd"]),
         ({"ask": "explode", "number": 1}, []),
         ("ask", []),
         (None, []),
@@ -150,7 +152,27 @@ def test_in_a_script_it_is_plain(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_sounds_too_loud_are_cut() -> None:
-    assert len(wav(np.zeros(10, dtype=np.float32), 8000)) == 44 + 20
+    with wave.open(io.BytesIO(wav(np.array([-3, 0, 1.5], dtype=np.float32), 8000))) as sound:
+        assert np.frombuffer(sound.readframes(3), dtype="<i2").tolist() == [-32767, 0, 32767]
+
+
+def test_a_recording_is_asked_and_heard() -> None:
+    waves = np.tile(np.linspace(-1, 1, 80, dtype=np.float32), (130, 1))
+    asked: list[Any] = []
+
+    def prepare(samples: Any) -> Any:
+        asked.append(samples)
+        return torch.full((1, 4, 5), float(samples[0]))
+
+    view = compared(raw=waves, rate=4000, prepare=prepare).live()
+    assert (view.panel.takes_new, view.panel.rate) == (True, 4000)
+    quiet, loud = np.zeros(100, dtype=np.float32), np.full(80, 0.5, dtype=np.float32)
+    reply = heard(view, {"ask": "sound", "number": 3}, np.concatenate([quiet, loud, quiet]).tobytes())
+    assert (reply["number"], "index" in reply) == (3, False)
+    assert np.array_equal(asked[0], loud)  # of a long recording the stretch in which something is said
+    with wave.open(io.BytesIO(view.panel.sound)) as sound:
+        assert set(np.frombuffer(sound.readframes(80), dtype="<i2")) == {int(0.5 * 32767)}
+    view.close()
 
 
 CELLS = """

@@ -81,13 +81,15 @@ class Comparison:
         Parameters
         ----------
         raw
-            What ``prepare`` takes: a sentence, a picture. Without ``prepare`` a picture of shape (height, width) or
-            (height, width, 3), from 0, black, to 1, white.
+            What ``prepare`` takes: a sentence, a picture, a sound. Without ``prepare`` a picture of shape (height,
+            width) or (height, width, 3), from 0, black, to 1, white; or, where the data are waveforms, one of shape
+            (samples,), -1 to 1: of a longer one the loudest stretch is asked, a shorter one ends in silence.
 
         Raises
         ------
         ValueError
-            If the outputs are not classes, or there is no ``prepare`` and the data are no pictures.
+            If the outputs are not classes, or there is no ``prepare`` and the data are neither pictures nor
+            waveforms.
         """
         self._classes("a new input is answered with probabilities of classes")
         return ask_all(self.contestants, self.examples.prepared(raw))
@@ -116,7 +118,7 @@ class Comparison:
         return upstairs.ask("plot_comparison")(name, self)
 
     def live(self) -> Any:
-        """Return a view for a notebook that asks all models at once what a person draws, types or chooses.
+        """Return a view for a notebook that asks all models at once what a person draws, types, records or chooses.
 
         As the last value of a cell it shows itself. Its ``close()`` leaves a picture of the last answers in its place,
         for the saved notebook.
@@ -187,10 +189,12 @@ def compare(
         What a person knows each example by, in the order of the data: sentences, pictures of shape (height, width) or
         (height, width, 3), waveforms of shape (samples,). None: the inputs themselves are shown where they are images.
     prepare
-        A function from what is typed (a string) or drawn (an array like a raw picture, 0 to 1) to the input of one
-        example, without the batch axis. None: what is drawn is taken to the range of the data.
+        A function from what is typed (a string), drawn (an array like a raw picture, 0 to 1) or recorded (shape
+        (samples,), -1 to 1, at most as long as the longest raw waveform) to the input of one example, without the batch
+        axis. None: what is drawn is taken to the range of the data, and what is recorded to their length, where they
+        are waveforms.
     rate
-        For sounds: samples a second.
+        For sounds: samples a second, in which what is recorded comes, too.
     latency
         Whether to time the models in turn, about 0.15 s for each and each batch size, 1 and 32.
 

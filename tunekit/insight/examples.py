@@ -37,7 +37,7 @@ class Examples:
         What pictures have in common; None for other kinds.
     prepare
         From something raw to the input of one example; None: nothing can be asked but the examples, except that
-        pictures are taken back to the range of the inputs.
+        pictures are taken back to the range of the inputs, and waveforms to their length.
     rate
         Samples a second of a sound.
     """
@@ -51,10 +51,12 @@ class Examples:
 
     @property
     def takes_new(self) -> bool:
-        """Whether something can be asked that is no example: drawn, or typed."""
-        if self.kind == "image":
-            return self.prepare is not None or not self.raw
-        return self.kind == "text" and self.prepare is not None
+        """Whether something can be asked that is no example: drawn, typed, or recorded."""
+        if self.kind is None or self.prepare is not None:
+            return self.kind is not None
+        if self.raw or self.kind == "text":
+            return False
+        return self.kind == "image" or (self._are_waves and _only(next(iter(self.inputs.values()))).is_floating_point())
 
     def input(self, index: int) -> Inputs:
         """The batch of one with that example.
@@ -86,12 +88,29 @@ class Examples:
         return str(self.raw.get(index, ""))
 
     def sound(self, index: int) -> NDArray[np.float32]:
-        """An example as a waveform: shape (samples,), -1 to 1."""
+        """An example as a waveform: shape (samples,), -1 to 1; empty where neither raw nor the inputs are waveforms."""
         x = self.input(index)
+        if not self.raw and not self._are_waves:
+            return np.empty(0, dtype=np.float32)
         wave = np.asarray(self.raw[index] if index in self.raw else _only(x).detach().cpu()).ravel()
         loudest = 32768 if np.issubdtype(wave.dtype, np.integer) else 1  # the whole numbers of a file of 16 bits
         clipped: NDArray[np.float32] = np.clip(wave / loudest, -1, 1).astype(np.float32)
         return clipped
+
+    def loudest(self, wave: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Of a sound the loudest stretch that is as long as the longest example; a shorter sound as it is."""
+        longest = max(len(self.sound(index)) for index in self.inputs) or len(wave)
+        if len(wave) <= longest:
+            return wave
+        energy = np.concatenate([[0.0], np.cumsum(np.square(wave, dtype=np.float64))])
+        begin = int(np.argmax(energy[longest:] - energy[:-longest]))
+        return wave[begin : begin + longest]
+
+    @property
+    def _are_waves(self) -> bool:
+        """Whether the inputs are waveforms, of shape (samples,) or (1, samples)."""
+        parts = list(batches.named(next(iter(self.inputs.values()))).values())
+        return len(parts) == 1 and tuple(parts[0].shape[1:-1]) in ((), (1,))
 
     def prepared(self, raw: Any) -> Inputs:
         """The batch of one with something new.
@@ -99,7 +118,8 @@ class Examples:
         Parameters
         ----------
         raw
-            A picture of shape (height, width) or (height, width, 3), 0 to 1; or a sentence.
+            A picture of shape (height, width) or (height, width, 3), 0 to 1; a sentence; or a waveform of shape
+            (samples,), -1 to 1.
 
         Raises
         ------
@@ -113,6 +133,11 @@ class Examples:
             several = isinstance(made, (tuple, list, Mapping))
             one = batches.checked(made if several else torch.as_tensor(made), "prepare")
             return batches.like(one, [part[None] for part in batches.named(one).values()])
+        if self.kind == "sound" and self.takes_new:
+            like = _only(next(iter(self.inputs.values())))
+            wave = self.loudest(np.asarray(raw, dtype=np.float32).ravel())
+            filled = np.pad(wave, (0, like.numel() - len(wave)))
+            return torch.as_tensor(filled, dtype=like.dtype, device=like.device).reshape(like.shape)
         if self.canvas is None or self.raw:
             raise ValueError(
                 "something new is asked through a function from it to the input of one example: "

@@ -125,10 +125,11 @@ def importance(history: History, space: Space, metric: str | None = None) -> Imp
     """Divide the variance of a metric among the parameters of its space.
 
     Functions are drawn from all that the trials leave possible, and each is divided: so an interval says what is not
-    known yet. Where the shares hinge more than that on which trials there are, it is wider. Each function is a sum of what every parameter does alone and of what all do together: that one which
-    matters shares its part with others is found, not taken for granted. Roughness and noise are left out. Settings
-    count alike all over the space, whether good or bad, and a long tail of bad values as the surrogate draws it in.
-    What depends on a parameter that counts only under a condition counts where it does.
+    known yet. Where the shares hinge more than that on which trials there are, it is wider. Each function is a sum of
+    what every parameter does alone and of what all do together: that one which matters shares its part with others is
+    found, not taken for granted. Roughness and noise are left out. Settings count alike all over the space, whether
+    good or bad, and a long tail of bad values as the surrogate draws it in. What depends on a parameter that counts
+    only under a condition counts where it does.
 
     Parameters
     ----------

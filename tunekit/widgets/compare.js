@@ -3,10 +3,12 @@
 const LARGEST = 280;      // CSS pixels of the longer side of the paper
 const STROKE = 0.085;     // of that side: the width of the pen
 const TYPING = 120;       // ms of silence before what is typed is asked
+const LONGEST = 30;       // seconds of a sound that are taken at most
 
 const HINT = {
   image: "Draw with the pointer, or choose an example.",
   text: "Type, or choose an example.",
+  sound: "Record, open a file, or choose an example.",
 };
 
 // Questions go out one at a time: while one is on its way only the newest of the next ones is kept.
@@ -131,6 +133,73 @@ function paper(model, onDrawn) {
   return { canvas, clear, paint, read };
 }
 
+// Any sound that the browser can read as the models take it: one channel, at their rate, as bytes.
+async function waveform(file, rate) {
+  const sound = await new OfflineAudioContext(1, 1, rate).decodeAudioData(await file.arrayBuffer());
+  const mixed = new Float32Array(Math.min(sound.length, LONGEST * rate));
+  for (let channel = 0; channel < sound.numberOfChannels; channel += 1) {
+    const samples = sound.getChannelData(channel);
+    for (let place = 0; place < mixed.length; place += 1) mixed[place] += samples[place] / sound.numberOfChannels;
+  }
+  return new Uint8Array(mixed.buffer);
+}
+
+// A button that records while it is pressed in.
+function microphone(onRecorded, say) {
+  const button = element("button", "tunekit-compare-button", { type: "button", "aria-pressed": "false" }, "Record");
+  let recording = null;
+  let dropped = false;
+
+  function shown(isOn) {
+    button.setAttribute("aria-pressed", String(isOn));
+    button.textContent = isOn ? "Stop" : "Record";
+    button.disabled = false;
+  }
+
+  async function begin() {
+    button.disabled = true;   // while the browser asks whether it may
+    // a page that came from another machine without encryption has none
+    if (!navigator.mediaDevices) throw new Error("the browser lends it to local or encrypted pages alone");
+    const stream = await navigator.mediaDevices.getUserMedia({ audio: true });
+    const letGo = () => stream.getTracks().forEach((track) => track.stop());
+    if (dropped) {
+      letGo();
+      return;
+    }
+    const pieces = [];
+    recording = new MediaRecorder(stream);
+    const limit = setTimeout(() => recording?.stop(), 1000 * LONGEST);
+    recording.addEventListener("dataavailable", (event) => pieces.push(event.data));
+    recording.addEventListener("stop", () => {
+      clearTimeout(limit);
+      letGo();
+      recording = null;
+      shown(false);
+      if (!dropped) onRecorded(new Blob(pieces));
+    });
+    recording.start();
+    shown(true);
+    say("Recording: press Stop when you have said it");
+  }
+
+  button.addEventListener("click", () => {
+    if (recording) recording.stop();
+    else {
+      begin().catch((error) => {
+        shown(false);
+        say(`The microphone cannot be used: ${error.message}`);
+      });
+    }
+  });
+  return {
+    button,
+    drop() {
+      dropped = true;
+      recording?.stop();
+    },
+  };
+}
+
 function answersTable(reply) {
   const table = element("table", "tunekit-compare-answers", { "aria-label": "Probabilities of the classes" });
   const head = element("tr", "");
@@ -204,6 +273,7 @@ function render({ model, el }) {
   let sheet = null;
   let field = null;
   let player = null;
+  let recorder = null;
   let url = null;
   let silence = null;
 
@@ -234,6 +304,25 @@ function render({ model, el }) {
   } else if (kind === "sound") {
     player = element("audio", "tunekit-compare-sound", { controls: "", "aria-label": "Sound of the example" });
     left.append(player);
+    if (model.get("takes_new")) {
+      const say = (words) => { status.textContent = words; };
+      const take = (file) => waveform(file, model.get("rate")).then(
+        (bytes) => {
+          select.value = "";
+          asking.ask({ ask: "sound" }, bytes);
+        },
+        () => say("The browser cannot read this as a sound"),
+      );
+      recorder = microphone(take, say);
+      const file = element("input", "", { type: "file", accept: "audio/*", hidden: "" });
+      file.addEventListener("change", () => {
+        if (file.files.length) take(file.files[0]);
+        file.value = "";   // the same file may be opened again
+      });
+      const open = element("button", "tunekit-compare-button", { type: "button" }, "Open a file");
+      open.addEventListener("click", () => file.click());
+      buttons.append(recorder.button, open, file);
+    }
   }
   buttons.append(keep);
   const hint = model.get("takes_new") ? HINT[kind] : "Choose an example.";
@@ -247,14 +336,16 @@ function render({ model, el }) {
   });
   keep.addEventListener("click", () => model.send({ ask: "keep" }));
 
-  // What a person is drawing or typing right now is not painted over by the answer to it.
+  // What a person is drawing or typing right now is not painted over by the answer to it; a recording is to be heard.
   function showInput() {
     if (sheet && model.get("pixels").byteLength) sheet.paint(model.get("pixels"));
     if (field) field.value = model.get("words");
-    if (player && model.get("sound").byteLength) {
+    if (player) {
       const before = url;
-      url = URL.createObjectURL(new Blob([model.get("sound")], { type: "audio/wav" }));
-      player.src = url;
+      const sound = model.get("sound");
+      url = sound.byteLength ? URL.createObjectURL(new Blob([sound], { type: "audio/wav" })) : "";
+      player.hidden = !url;   // an example may be known by its spectrum alone
+      if (url) player.src = url;
       if (before) URL.revokeObjectURL(before);
     }
   }
@@ -263,7 +354,7 @@ function render({ model, el }) {
     const reply = model.get("reply");
     if (!reply.models) return;
     const own = asking.answered(reply.number);
-    if (!own || reply.index !== undefined) showInput();
+    if (!own || reply.index !== undefined || player) showInput();
     if (reply.index !== undefined) select.value = String(reply.index);
     else if (!own) select.value = "";
     status.textContent = reply.finding;
@@ -283,6 +374,7 @@ function render({ model, el }) {
     letKernelGo();
     model.off("change:reply", show);
     clearTimeout(silence);
+    recorder?.drop();
     if (url) URL.revokeObjectURL(url);
   };
 }

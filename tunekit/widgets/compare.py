@@ -1,4 +1,4 @@
-"""The live view of a comparison: what is drawn, typed or chosen is answered by all models at once."""
+"""The live view of a comparison: what is drawn, typed, recorded or chosen is answered by all models at once."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class LiveComparison:
         self._choose(index, number=0)
 
     def ask(self, raw: Any) -> None:
-        """Ask something new, as `Comparison.ask` takes it: a sentence, or a picture.
+        """Ask something new, as `Comparison.ask` takes it: a sentence, a picture, or a sound.
 
         Raises
         ------
@@ -122,6 +122,7 @@ class LiveComparison:
             facts: dict[str, Any] = {
                 "kind": examples.kind or "",
                 "takes_new": examples.takes_new,
+                "rate": examples.rate or 0,
                 "choices": choices(self.comparison),
                 "canvas": {}
                 if canvas is None
@@ -153,6 +154,8 @@ class LiveComparison:
             picture = self._drawn(buffer)
             if picture is not None:
                 self._hear(picture, number)
+        elif content["ask"] == "sound" and buffer and len(buffer) % 4 == 0:
+            self._hear(self.comparison.examples.loudest(np.frombuffer(buffer, dtype=np.float32)), number)
 
     def _drawn(self, buffer: bytes) -> NDArray[np.float32] | None:
         canvas = self.comparison.examples.canvas
@@ -200,7 +203,7 @@ class LiveComparison:
             words = str(shown)
             state["words"] = words
         elif examples.kind == "sound" and examples.rate is not None:
-            state["sound"] = wav(shown, examples.rate)
+            state["sound"] = wav(shown, examples.rate) if len(shown) else b""
         self._data = answers_data(replies, labels, truth, picture, words)
         self._state = state | {"reply": question | reply_of(replies, labels, self.finding)}
         if self._panel is not None:
@@ -257,7 +260,7 @@ def wav(samples: NDArray[np.float32], rate: int) -> bytes:
     Parameters
     ----------
     samples
-        Shape (samples,), -1 to 1.
+        Shape (samples,), -1 to 1; what is beyond is cut.
     rate
         Samples a second.
 
@@ -271,7 +274,7 @@ def wav(samples: NDArray[np.float32], rate: int) -> bytes:
         sound.setnchannels(1)
         sound.setsampwidth(2)
         sound.setframerate(rate)
-        sound.writeframes((samples * 32767).astype("<i2").tobytes())
+        sound.writeframes((np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
     return file.getvalue()
 
 

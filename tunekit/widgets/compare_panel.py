@@ -31,8 +31,9 @@ class ComparePanel(PageWidget):
 
     heading = traitlets.Unicode("").tag(sync=True)
     kind = traitlets.Unicode("").tag(sync=True)  # "image", "text", "sound", or nothing to be seen
-    takes_new = traitlets.Bool(False).tag(sync=True)  # whether one may draw or type
+    takes_new = traitlets.Bool(False).tag(sync=True)  # whether one may draw, type or record
     canvas = traitlets.Dict().tag(sync=True)  # height, width, colours, and whether the paper is light
+    rate = traitlets.Int(0).tag(sync=True)  # samples a second of a sound
     choices: traitlets.List[Any] = traitlets.List().tag(sync=True)  # [index, words, group] of each example
     reply = traitlets.Dict().tag(sync=True)  # what the models answered last, and to which question
     pixels = traitlets.Bytes(b"").tag(sync=True)  # the chosen picture, row by row
@@ -45,5 +46,5 @@ class ComparePanel(PageWidget):
         self.on_msg(self._receive)
 
     def _receive(self, _widget: Any, content: Any, buffers: Any) -> None:
-        if isinstance(content, dict) and content.get("ask") in ("example", "text", "drawing", "keep"):
+        if isinstance(content, dict) and content.get("ask") in ("example", "text", "drawing", "sound", "keep"):
             self._ask(content, bytes(buffers[0]) if buffers else b"")
