@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 
 import pytest
 from playwright.sync_api import Locator, expect
@@ -113,6 +114,13 @@ def test_every_control_does_what_it_says(lab: Lab, theme: Theme) -> None:
     explorer.get_by_role("button", name="Write", exact=True).click()
     explorer.get_by_text("a folder that exists").wait_for()
     look("export")
+    if find_spec("executorch") is not None:
+        explorer.get_by_label("Format").select_option("ExecuTorch")
+        until(lambda: path.input_value() == "nowhere/model.pte")
+        path.fill("model.pte")
+        path.press("Tab")
+        explorer.get_by_role("button", name="Write", exact=True).click()
+        explorer.get_by_text(re.compile(r"Row 1 is in model\.pte: [\d,]+ bytes")).wait_for(timeout=120_000)
 
     page.run_cell(2)
     explorer.get_by_role("tab", name="Progress").click()
