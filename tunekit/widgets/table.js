@@ -61,7 +61,7 @@ function render({ model, el }) {
     columns.forEach((column, place) => {
       const cell = head.children[place];
       cell.setAttribute("aria-sort", column.sort);
-      cell.classList.toggle("tunekit-number", column.numeric);
+      cell.classList.toggle("tunekit-number", column.numeric && place > 0);   // the first one names the rows
       cell.firstChild.dataset.column = column.name;
       cell.firstChild.textContent = column.name;
     });
