@@ -1,6 +1,7 @@
 """How fast a click acts, and what the panel costs, while a torch net trains in a real JupyterLab and a real browser.
 
-Run by hand: ``python -m tests.benchmarks.display``. It prints two tables.
+Run by hand: ``python -m tests.benchmarks.display``. It prints two tables for each number of threads, and what a panel
+costs in processor time, messages and bytes.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from tests.browser.lab import Lab, LabPage
 from tests.browser.server import serve
 
 CLICKS = 20
+UPDATED = 40
 ROUNDS = 30
 SECONDS = 2
 SHARERS = ("kernel", "server", "browser")  # of the machine's processors
@@ -93,6 +95,54 @@ study.stop()
 study.wait()
 """
 
+# The picture of 1,000 trials of 20 steps, drawn anew after each further trial.
+UPDATES = """
+from tunekit.plots.image import png
+from tunekit.plots.live import LivePainter
+
+def learned(lr):
+    for step in range(20):
+        yield lr * (1 + step)
+
+large = tk.Study(learned, tk.Space(lr=(0.0, 1.0)), sampler="random", seed=0)
+large.run(1000)
+painter, updates = LivePainter(large), []
+for _ in range(UPDATED):
+    large.tell({"lr": 0.5}, 3.0)
+    began = time.thread_time()
+    png(painter.paint().figure)
+    updates.append(1000 * (time.thread_time() - began))
+"""
+
+# What travels to the page while a study runs; what twenty studies leave behind.
+MESSAGES = """
+from ipykernel.comm.comm import BaseComm
+
+sent, publish = [], BaseComm.publish_msg
+BaseComm.publish_msg = lambda self, *rest, **named: (sent.append(time.time()), publish(self, *rest, **named))[1]
+study.start(10**6)
+time.sleep(3)
+before = len(sent)
+time.sleep(10)
+messages = (len(sent) - before) / 10
+study.stop()
+study.wait()
+"""
+TWENTY = """
+import comm, ipywidgets
+
+def left():
+    threads = [thread.name for thread in threading.enumerate() if thread.name.startswith("tunekit")]
+    return [len(comm.get_comm_manager().comms), len(ipywidgets.widgets.widget._instances), len(threads)]
+
+before = left()
+for seed in range(20):
+    tk.Study(learned, tk.Space(lr=(0.0, 1.0)), sampler="random", seed=seed).run(20)
+time.sleep(1)
+leftovers = [now - then for now, then in zip(left(), before)]
+"""
+SHOWN = "tk.Study(learned, tk.Space(lr=(0.0, 1.0)), sampler='random', seed=0).run(200)"
+
 # What the browser saw of one click: when it came, when the label had changed on screen, when the words had.
 WATCH = """async () => {
   const button = [...document.querySelectorAll('.tunekit-button')].at(-2);
@@ -162,6 +212,19 @@ def throughput(page: LabPage) -> None:
         print(f"{name + ', without':34s} {spread(hidden)}")
 
 
+def costs(page: LabPage) -> None:
+    """What a panel takes, sends and leaves."""
+    for source in (UPDATES, MESSAGES, TWENTY):
+        page.cell(source.strip().splitlines()[0]).run(timeout=180)
+    page.cell("seed=0).run(200)").run(timeout=60)
+    updates = json.loads(page.kernel("updates"))
+    saved = page.save().cells[-1].outputs
+    print(f"\n{'one picture of 1,000 trials, ms of CPU':40s} {spread(updates)}")
+    print(f"{'messages a second while it runs':40s} {page.kernel('messages')}")
+    print(f"{'comms, widgets, threads left of 20':40s} {page.kernel('leftovers')}")
+    print(f"{'bytes that a shown study adds':40s} {len(json.dumps(saved))}")
+
+
 def main(threads: int) -> None:
     """Measure with that number of torch threads."""
     cells = [
@@ -169,6 +232,10 @@ def main(threads: int) -> None:
         "study.start(10**6);",
         "study.wait();",
         ROUND.replace("SECONDS", str(SECONDS)).replace("ROUNDS", str(ROUNDS)).replace("SHARERS", repr(SHARERS)),
+        UPDATES.replace("UPDATED", str(UPDATED)),
+        MESSAGES,
+        TWENTY,
+        SHOWN,
     ]
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         root = Path(folder) / "notebooks"
@@ -182,6 +249,8 @@ def main(threads: int) -> None:
             print(f"\n-- {threads} torch thread(s) --")
             clicks(page)
             throughput(page)
+            if threads == 1:
+                costs(page)
         browser.close()
 
 

@@ -86,7 +86,8 @@ def label(axes: Axes, title: str, across: str, up: str, name: str = "") -> None:
     # names are the user's: a dollar sign in one is no formula
     look: dict[str, Any] = {"color": QUIET, "parse_math": False}
     drawn, size = fit_title(axes, words(title), words(name))
-    axes.set_title(drawn, loc="left", fontsize=size, pad=7, fontweight="bold", **look)
+    # where it stands is said: matplotlib would look for marks above the picture each time
+    axes.set_title(drawn, loc="left", y=1.0, fontsize=size, pad=7, fontweight="bold", **look)
     axes.set_label(words(title))  # the whole of it, for whoever cannot see the picture
     axes.set_xlabel(fit_label(axes, words(across), SIZE), fontsize=SIZE, labelpad=3, **look)
     axes.set_ylabel(fit_label(axes, words(up), SIZE, upright=True), fontsize=SIZE, labelpad=4, **look)
