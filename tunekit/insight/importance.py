@@ -129,7 +129,8 @@ def importance(history: History, space: Space, metric: str | None = None) -> Imp
     what every parameter does alone and of what all do together: that one which matters shares its part with others is
     found, not taken for granted. Roughness and noise are left out. Settings count alike all over the space, whether
     good or bad, and a long tail of bad values as the surrogate draws it in. What depends on a parameter that counts
-    only under a condition counts where it does.
+    only under a condition counts where it does. Of a search that stayed near its best less is known of the rest than
+    the intervals say: a few dozen settings drawn evenly tell more.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 """How far a result hinges on which trials there happened to be: it is found again without each group of them.
 
 What a process holds possible is only as wide as the process is right. A function that is steep at one place and flat at
-another is no draw of any, and then its intervals are too narrow. How much a result moves where trials are left out asks
-nothing of the process.
+another is no draw of any, and then its intervals are too narrow. How much a result moves where trials are left out
+shows that, as far as the trials are spread evenly.
 """
 
 from __future__ import annotations

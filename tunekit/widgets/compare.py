@@ -154,8 +154,10 @@ class LiveComparison:
             picture = self._drawn(buffer)
             if picture is not None:
                 self._hear(picture, number)
-        elif content["ask"] == "sound" and buffer and len(buffer) % 4 == 0:
-            self._hear(self.comparison.examples.loudest(np.frombuffer(buffer, dtype=np.float32)), number)
+        elif content["ask"] == "sound":
+            sound = self._recorded(buffer)
+            if sound is not None:
+                self._hear(sound, number)
 
     def _drawn(self, buffer: bytes) -> NDArray[np.float32] | None:
         canvas = self.comparison.examples.canvas
@@ -163,6 +165,12 @@ class LiveComparison:
             return None
         shape = (canvas.height, canvas.width) + ((3,) if canvas.colours == 3 else ())
         return np.frombuffer(buffer, dtype=np.uint8).reshape(shape).astype(np.float32) / np.float32(255)
+
+    def _recorded(self, buffer: bytes) -> NDArray[np.float32] | None:
+        examples = self.comparison.examples
+        if examples.kind != "sound" or not buffer or len(buffer) % 4:
+            return None
+        return examples.loudest(np.frombuffer(buffer, dtype=np.float32))
 
     def _hear(self, raw: Any, number: int) -> None:
         with self._asking:
