@@ -50,6 +50,7 @@ class History:
         self._waiting: deque[Mapping[str, Any]] = deque()
         # what is asked for before each trial is kept, not looked for among thousands
         self._complete: dict[int, Trial] = {}
+        self._feasible: dict[int, Trial] = {}
         self._cut_off: set[int] = set()
 
     def apply(self, event: Event) -> None:
@@ -120,10 +121,8 @@ class History:
             self._cut_off.add(trial.number)
         else:
             self._cut_off.discard(trial.number)
-        if self.goal.gains(trial) is None:
-            self._complete.pop(trial.number, None)
-        else:
-            self._complete[trial.number] = trial
+        _keep(self._complete, trial, self.goal.gains(trial) is not None)
+        _keep(self._feasible, trial, trial.number in self._complete and self.goal.is_feasible(trial))
 
     def _known(self, number: int) -> Trial:
         if not 0 <= number < len(self._trials):
@@ -176,7 +175,7 @@ class History:
     @property
     def feasible(self) -> list[Trial]:
         """The complete trials that keep every limit."""
-        return [trial for trial in self.complete if self.goal.is_feasible(trial)]
+        return [trial for _, trial in sorted(self._feasible.items())]
 
     @property
     def best(self) -> Trial | None:
@@ -226,3 +225,10 @@ class History:
 
     def _first_gain(self, trial: Trial) -> float:
         return self.goal.aim.gain(trial.metrics[self.goal.metric])
+
+
+def _keep(kept: dict[int, Trial], trial: Trial, does_belong: bool) -> None:
+    if does_belong:
+        kept[trial.number] = trial
+    else:
+        kept.pop(trial.number, None)

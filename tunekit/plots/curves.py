@@ -12,7 +12,7 @@ from tunekit.core.history import History
 from tunekit.core.job import Job
 from tunekit.core.trial import Trial
 from tunekit.plots import plots
-from tunekit.plots.theme import ACCENT, QUIET, hide, label, new_figure, room, whole_numbers
+from tunekit.plots.theme import ACCENT, QUIET, hide, label, new_figure, reach, room, whole_numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,7 +57,7 @@ class CurvesData:
 def curves_data(history: History) -> CurvesData:
     """Compute what the picture shows from a history."""
     metric = history.goal.metric
-    trials = [trial for trial in history if _curve(trial, metric)]
+    trials = [trial for trial in history if _has_curve(trial, metric)]
     leader = history.best
     running = [trial for trial in trials if trial.state == "running"]
     halted = [trial for trial in trials if trial.state == "halted"]
@@ -68,12 +68,12 @@ def curves_data(history: History) -> CurvesData:
         tuple(_curve(trial, metric) for trial in running),
         tuple(_curve(trial, metric) for trial in others[-_OTHERS:]),
         tuple(_curve(trial, metric) for trial in halted[-_OTHERS:]),
-        _title(history, running, len(halted)),
+        _title(history, leader, running, len(halted)),
     )
 
 
-def _title(history: History, running: list[Trial], halted: int) -> str:
-    aim, leader = history.goal.aim, history.best
+def _title(history: History, leader: Trial | None, running: list[Trial], halted: int) -> str:
+    aim = history.goal.aim
     scored = [trial for trial in running if aim.metric in trial.reports[-1]]
     if scored:
         ahead = max(scored, key=lambda trial: aim.gain(trial.reports[-1][aim.metric]))
@@ -83,7 +83,7 @@ def _title(history: History, running: list[Trial], halted: int) -> str:
     early = f"; {halted} halted" if halted else ""
     if leader is not None and leader.reports:
         return f"{_name(leader)} learned {'' if len(history.goal.aims) == 1 else f'{aim.metric} '}best{early}"
-    ended = [trial for trial in history if _curve(trial, aim.metric)]
+    ended = [trial for trial in history if _has_curve(trial, aim.metric)]
     if ended:
         return f"{_name(ended[-1])}: {text.number(_curve(ended[-1], aim.metric)[-1])} at the end"
     return "No step reported yet"
@@ -92,6 +92,10 @@ def _title(history: History, running: list[Trial], halted: int) -> str:
 def _name(trial: Trial) -> str:
     """Name a step of a recipe by its kind, and another trial by its number."""
     return str(trial.params.get("step", f"Trial {trial.number}")).partition("(")[0]
+
+
+def _has_curve(trial: Trial, metric: str) -> bool:
+    return any(metric in report for report in trial.reports)
 
 
 def _curve(trial: Trial, metric: str) -> tuple[float, ...]:
@@ -106,13 +110,14 @@ def draw_curves(axes: Axes, data: CurvesData) -> None:
         hide(axes)
         return
     longest = max(map(len, data.all))
-    axes.set_xlim(0.8, max(longest, 2) + 0.2)
-    axes.set_ylim(*room([value for curve in data.all for value in curve]))
+    reach(axes, (0.8, max(longest, 2) + 0.2), room([value for curve in data.all for value in curve]))
     quiet = (*data.others, *data.halted)
     # all of a kind as one line with gaps: dozens of lines take ten times as long
     axes.plot(*_joined(quiet), "-", color=QUIET, linewidth=0.7)
-    axes.plot(*_ends([curve for curve in quiet if len(curve) == 1]), ".", color=QUIET)
-    axes.plot(*_ends(data.halted), "x", color=QUIET, markersize=4.5, markeredgewidth=1.0)
+    if points := [curve for curve in quiet if len(curve) == 1]:
+        axes.plot(*_ends(points), ".", color=QUIET)
+    if data.halted:
+        axes.plot(*_ends(data.halted), "x", color=QUIET, markersize=4.5, markeredgewidth=1.0)
     _draw(axes, data.best, "-", color=ACCENT, linewidth=1.8, marker="o", markersize=3.5)
     for curve in data.running:
         _draw(axes, curve, ":", color=QUIET, linewidth=1.8, marker="o", markersize=3.5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Callable
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.backends.backend_agg import RendererAgg
     from matplotlib.figure import Figure
+    from matplotlib.transforms import Bbox
 
 # A title is made smaller down to this before anything of it is left out.
 _TITLE, _SMALLEST, _STEP = 9.5, 8.0, 0.5
@@ -124,6 +126,8 @@ def fit_label(axes: Axes, label: str, size: float, *, upright: bool = False, aft
         box = axes.get_position()
         middle = (box.y0 + box.y1) / 2
         room = 2 * min(middle, 1 - middle) * _figure(axes).bbox.height - _pixels(axes, _GAP)
+        if _beside(axes, lambda other: other.x0 < box.x0 - 0.01):  # nor meet the title of the picture on the left
+            room = box.height * _figure(axes).bbox.height
     else:
         room = _room_above(axes)
     font = _Font(size)
@@ -172,10 +176,16 @@ def _cut(written: str, font: _Font, dots: float, room: float) -> str:
 def _room_above(axes: Axes) -> float:
     """How many dots there are from the left edge of a picture to the next one, or to the end of the figure."""
     figure, box = _figure(axes), axes.get_position()
-    others = (other.get_position() for other in figure.axes if other is not axes)
-    beside = [other.x0 for other in others if other.x0 > box.x0 + 0.01 and other.y0 < box.y1 and box.y0 < other.y1]
+    beside = [other.x0 for other in _beside(axes, lambda other: other.x0 > box.x0 + 0.01)]
     end = min(beside, default=1.0)
     return float((end - box.x0) * figure.bbox.width) - _pixels(axes, _GAP if beside else _GAP / 2)
+
+
+def _beside(axes: Axes, is_meant: Callable[[Bbox], bool]) -> list[Bbox]:
+    """The places of the pictures at the same height that are meant."""
+    box = axes.get_position()
+    others = (other.get_position() for other in _figure(axes).axes if other is not axes)
+    return [other for other in others if is_meant(other) and other.y0 < box.y1 and box.y0 < other.y1]
 
 
 def _pixels(axes: Axes, css: float) -> float:

@@ -13,7 +13,7 @@ from tunekit.insight.random_band import random_band
 from tunekit.insight.surrogate import LEAST
 from tunekit.plots import plots
 from tunekit.plots.outliers import beyond, kept_range
-from tunekit.plots.theme import ACCENT, QUIET, WARNING, hide, label, new_figure, room, whole_numbers
+from tunekit.plots.theme import ACCENT, QUIET, WARNING, hide, label, new_figure, reach, room, whole_numbers
 from tunekit.search.space import Space
 from tunekit.search.study import Study
 
@@ -78,12 +78,13 @@ def history_data(history: History) -> HistoryData:
     """Compute what the picture shows from a history."""
     goal = history.goal
     scored = [(trial, score) for trial in history.complete if (score := goal.score(trial)) is not None]
-    counting = [(trial.number, score) for trial, score in scored if goal.is_feasible(trial)]
-    outside = [(trial.number, score) for trial, score in scored if not goal.is_feasible(trial)]
+    # read after the scores, for a trial may end meanwhile
+    feasible = {trial.number for trial in history.feasible}
+    counting = [(trial.number, score) for trial, score in scored if trial.number in feasible]
+    outside = [(trial.number, score) for trial, score in scored if trial.number not in feasible]
     best: list[float] = []
     for _, score in counting:
         best.append(score if not best or goal.aim.better(score, best[-1]) else best[-1])
-    # from the same moment as the scores, for a trial may end meanwhile
     leader = counting[best.index(best[-1])] if counting else None
     failed = tuple(trial.number for trial in history if trial.state == "failed")
     everything = [score for _, score in scored]
@@ -143,12 +144,10 @@ def draw_history(axes: Axes, data: HistoryData) -> None:
     if not everything and not data.failed:
         hide(axes)
     last = max((*data.numbers, *data.outside_numbers, *data.failed, 1))
-    axes.set_xlim(-0.5, last + 0.5)
-    if everything:
-        axes.set_ylim(*room([data.low, data.high]))
-        if data.left_out:
-            _mark_left_out(axes, data)
-    else:
+    reach(axes, (-0.5, last + 0.5), room([data.low, data.high]) if everything else None)
+    if data.left_out:
+        _mark_left_out(axes, data)
+    if not everything:
         axes.tick_params(left=False, labelleft=False)
     if data.random_numbers:
         axes.fill_between(data.random_numbers, data.random_low, data.random_high, color=QUIET, alpha=0.2, linewidth=0)

@@ -69,7 +69,7 @@ class LivePainter:
 
     def _canvas(self, columns: int) -> Figure:
         if self._figure is None or len(self._axes) != columns:
-            self._figure, self._axes = new_figure(columns)
+            self._figure, self._axes = new_figure(columns, again=True)
         for axes in self._axes:
             wipe(axes)
         return self._figure

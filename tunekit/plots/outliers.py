@@ -78,6 +78,8 @@ def beyond(values: Sequence[float], low: float, high: float) -> str:
     >>> beyond([0.1, 0.2, -1e6], 0.1, 0.2), beyond([0.1], 0.0, 1.0)
     ('1 score below the picture', '')
     """
+    if not values or (low <= min(values) and max(values) <= high):
+        return ""
     below, above = sum(value < low for value in values), sum(value > high for value in values)
     count, where = (below, "below") if below else (above, "above")
-    return f"{text.plural(count, 'score')} {where} the picture" if count else ""
+    return f"{text.plural(count, 'score')} {where} the picture"

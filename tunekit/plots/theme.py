@@ -24,9 +24,14 @@ WIDTH, HEIGHT = 640, 230
 DOTS = 200
 # An axis that reaches farther has a length that overflows.
 _FARTHEST = 4e307
+# An axis that is drawn again and again keeps its limits while what it shows fills so much of it; where it must grow, it
+# grows by so much more.
+_FULL, _FURTHER = 0.8, 0.05
 
 
-def new_figure(columns: int = 1, width: int = WIDTH, height: int = HEIGHT, rows: int = 1) -> tuple[Figure, list[Axes]]:
+def new_figure(
+    columns: int = 1, width: int = WIDTH, height: int = HEIGHT, rows: int = 1, *, again: bool = False
+) -> tuple[Figure, list[Axes]]:
     """Make a transparent figure with that many empty pictures side by side.
 
     Parameters
@@ -35,8 +40,14 @@ def new_figure(columns: int = 1, width: int = WIDTH, height: int = HEIGHT, rows:
         How many pictures beside and above each other; they come row by row.
     width, height
         Its size on the page, in CSS pixels.
+    again
+        Whether it is to be drawn again and again: then what stays the same is kept.
     """
     figure = _picture_class()(figsize=(width / 100, height / 100), dpi=DOTS, facecolor="none")
+    if again:
+        from tunekit.plots.repainted import Repainted
+
+        Repainted(figure)
     # a fixed frame: matplotlib's automatic layouts cost more than all the rest of the drawing
     left, right = 64 / width, 1 - 12 / width
     bottom, top, between = 44 / height, 1 - 30 / height, 74 / height
@@ -111,6 +122,40 @@ def whole_numbers(axes: Axes) -> None:
     from matplotlib.ticker import MaxNLocator
 
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True, min_n_ticks=1))
+
+
+def reach(axes: Axes, across: tuple[float, float], up: tuple[float, float] | None = None) -> None:
+    """Set the limits of a picture; in one that is drawn again and again they stay as long as they suit.
+
+    So nothing jumps at each trial, and its marks need not be drawn anew.
+    """
+    from tunekit.plots.repainted import Repainted
+
+    is_kept = isinstance(axes.figure.canvas, Repainted)
+    if is_kept and not axes.get_autoscalex_on():
+        across = steady(axes.get_xlim(), across)
+    axes.set_xlim(*across)
+    if up is not None:
+        if is_kept and not axes.get_autoscaley_on():
+            up = steady(axes.get_ylim(), up)
+        axes.set_ylim(*up)
+
+
+def steady(kept: tuple[float, float], wanted: tuple[float, float]) -> tuple[float, float]:
+    """The limits of an axis, lower one first, where it had others before: those as long as they fit and are of use.
+
+    Examples
+    --------
+    >>> steady((0.0, 100.0), (0.0, 95.0)), steady((0.0, 100.0), (0.0, 50.0)), steady((0.0, 100.0), (0.0, 101.0))
+    ((0.0, 100.0), (0.0, 50.0), (0.0, 106.05))
+    """
+    if kept[0] <= wanted[0] and wanted[1] <= kept[1]:
+        return kept if wanted[1] - wanted[0] >= _FULL * (kept[1] - kept[0]) else wanted
+    # where it grows, so far that it need not grow at the next trial
+    further = _FURTHER * (wanted[1] - wanted[0])
+    low = wanted[0] - further if wanted[0] < kept[0] else wanted[0]
+    high = wanted[1] + further if wanted[1] > kept[1] else wanted[1]
+    return max(low, -_FARTHEST), min(high, _FARTHEST)
 
 
 def room(values: Sequence[float]) -> tuple[float, float]:

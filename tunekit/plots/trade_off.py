@@ -13,7 +13,7 @@ from tunekit.core.trial import Trial
 from tunekit.plots import plots
 from tunekit.plots.fitting import above, across, width
 from tunekit.plots.rows import compression_of
-from tunekit.plots.theme import ACCENT, QUIET, hide, label, new_figure, room
+from tunekit.plots.theme import ACCENT, QUIET, hide, label, new_figure, reach, room
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -142,8 +142,8 @@ def draw_trade_off(axes: Axes, data: TradeOffData) -> None:
     bottom, top = room([low, high, *([] if data.floor is None else [data.floor])])
     names_at = _names(data)
     below = _NAME * (top - bottom) if any(one.is_below for one in names_at) else 0.0
-    axes.set_ylim(bottom - below, top)
-    axes.set_xlim(0, max([*sizes, (data.most_bytes or 0) / 1000]) * 1.12 or 1)
+    largest = max([*sizes, (data.most_bytes or 0) / 1000])
+    reach(axes, (0, largest * 1.12 or 1), (bottom - below, top))
     _draw_budget(axes, data)
     _draw_names(axes, names_at, max(sizes))
 

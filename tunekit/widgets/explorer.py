@@ -18,7 +18,6 @@ from typing import Any, ClassVar
 from tunekit.core import text
 from tunekit.core.job import Job
 from tunekit.core.surroundings import kernel_shell
-from tunekit.plots.live import LivePainter
 from tunekit.widgets import comms
 from tunekit.widgets.header import Header
 from tunekit.widgets.live_view import WIDGET, Bundle, current_cell, final_bundle, publish
@@ -208,7 +207,7 @@ class Explorer:
 
     def _left(self) -> Bundle:
         if self._final is None and self.job.history.has_complete:
-            final = final_bundle(self._words, LivePainter(self.job))
+            final = final_bundle(self._words, self.job)
             if not self.is_closed:
                 return final
             self._final = final

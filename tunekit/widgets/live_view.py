@@ -123,7 +123,7 @@ class LiveView:
             self._pressed.wait(_SECONDS_BETWEEN_WORDS)
             self._pressed.clear()
         self._unsubscribe()
-        self._final = final_bundle(self.heading, self._painter)
+        self._final = final_bundle(self.heading, self.job)
         self._leave()
         self._panel.dispose()
 
@@ -155,9 +155,9 @@ def picture_bundle(words: str, image: Image, alt: str) -> Bundle:
     return {"text/plain": words, "image/png": data}, {"image/png": {**image.size, "alt": text.printable(alt)}}
 
 
-def final_bundle(words: str, painter: LivePainter) -> Bundle:
-    """What a job leaves: words, and its picture as it stands."""
-    painted = painter.paint()
+def final_bundle(words: str, job: Job) -> Bundle:
+    """What a job leaves: words, and its picture as it stands, without the room that a growing one keeps."""
+    painted = LivePainter(job).paint()
     return picture_bundle(words, png(painted.figure, final=True), painted.alt)
 
 
@@ -176,7 +176,7 @@ def show(job: Job) -> None:
     if callable(bundle):
         publish(bundle(), {}, None)
     elif job.history.complete and kernel_shell() is not None:
-        publish(*final_bundle(text.printable(job.heading), LivePainter(job)), None)
+        publish(*final_bundle(text.printable(job.heading), job), None)
     else:
         publish({"text/plain": repr(job)}, {}, None)
 
