@@ -6,8 +6,8 @@ import math
 import time
 from collections.abc import Hashable
 
-# After a picture the painter rests this many times as long as it took: it uses 2 % of one core at most.
-_REST = 49
+# After a picture the painter rests this many times as long as it took: it uses 1 % of one core at most.
+_REST = 99
 
 
 class Rest:
