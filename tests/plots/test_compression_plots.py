@@ -271,6 +271,16 @@ def test_no_name_lies_on_another(sizes: tuple[float, ...], named: list[str]) -> 
             assert sorted(written.get_text() for written in axes.texts) == named
 
 
+def test_no_interval_of_another_net_goes_through_a_name() -> None:
+    scores, steps = (0.937, 0.952, 0.952), ("original", "Prune(0.5)", "Quantize()")
+    _, (axes, _) = theme.new_figure(2)
+    trade_off.draw_trade_off(axes, trade_off.trade_off_data(rows(7375.0, 6810.0, 4870.0, scores=scores, steps=steps)))
+    intervals = [line.get_window_extent() for line in axes.lines if line.get_marker() != "o"]
+    names = [written.get_window_extent().padded(-2) for written in axes.texts]
+    assert (len(intervals), len(names)) == (3, 3)
+    assert not any(name.overlaps(interval) for name in names for interval in intervals)
+
+
 def test_the_best_lies_above_what_is_as_small_and_as_good() -> None:
     _, (axes,) = theme.new_figure()
     trade_off.draw_trade_off(axes, trade_off.trade_off_data(rows(1000.0, 400.0, 400.0), best=1))

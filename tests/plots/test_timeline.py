@@ -33,7 +33,7 @@ def test_trials_that_overlap_lie_in_rows_of_their_own() -> None:
     assert [bar.row for bar in data.bars] == [0, 1, 1, 0]
     assert data.rows == 2
     assert data.busy == 1.0
-    assert data.title == "2 workers busy 100 % of 6.00 s"
+    assert data.title == "2 workers busy 100 % of 6 s"
 
 
 def test_the_title_says_how_many_halted_and_failed() -> None:

@@ -109,7 +109,7 @@ def test_no_trial_begins_after_the_seconds_and_the_last_one_is_finished() -> Non
 
     one = study(slow)
     words = one.run(10_000, until={"seconds": 0.2}).words
-    assert "Ended because the 1 s for new trials were over." in words
+    assert "Ended because the 200 ms for new trials were over." in words
     assert 1 <= len(one.trials) <= 4
     assert {trial.state for trial in one.trials} == {"complete"}
 

@@ -135,11 +135,14 @@ def duration(seconds: float) -> str:
 
     Examples
     --------
-    >>> duration(0.4), duration(42), duration(150), duration(8000)
-    ('1 s', '42 s', '2.5 min', '2.2 h')
+    >>> duration(0.0123), duration(0.4), duration(2.46), duration(42), duration(150), duration(8000)
+    ('12 ms', '400 ms', '2.5 s', '42 s', '2.5 min', '2.2 h')
     """
+    short = float(f"{seconds:.2g}")
+    if short < 10:
+        return f"{short:g} s" if short >= 1 else f"{1000 * short:g} ms"
     if seconds < 90:
-        return f"{max(1, round(seconds))} s"
+        return f"{round(seconds)} s"
     if seconds < 90 * 60:
         return f"{seconds / 60:.1f} min"
     return f"{seconds / 3600:.1f} h"

@@ -88,17 +88,13 @@ def timeline_data(history: History) -> TimelineData:
     length = max(bar.end for bar in bars)
     busy = sum(bar.end - bar.start for bar in bars) / (count * length) if length else 0.0
     said = f"When {text.plural(len(bars), 'trial')} ran"
-    title = f"{text.plural(count, 'worker')} busy {100 * busy:.0f} % of {_duration(length)}"
+    title = f"{text.plural(count, 'worker')} busy {100 * busy:.0f} % of {text.duration(length)}"
     failed, halted = (sum(bar.state == state for bar in bars) for state in ("failed", "halted"))
     for number, state in ((halted, "halted"), (failed, "failed")):
         counted = f"; {number:,} {state}" if number else ""
         title += counted
         said += counted
     return TimelineData(bars, count, breaks, busy, title, said)
-
-
-def _duration(seconds: float) -> str:
-    return f"{text.number(float(seconds))} s" if seconds < 10 else text.duration(seconds)
 
 
 _Span = tuple[Trial, float, float]

@@ -145,35 +145,64 @@ def draw_trade_off(axes: Axes, data: TradeOffData) -> None:
     largest = max([*sizes, (data.most_bytes or 0) / 1000])
     reach(axes, (0, largest * 1.12 or 1), (bottom - below, top))
     _draw_budget(axes, data)
-    _draw_names(axes, names_at, max(sizes))
+    _draw_names(axes, names_at, data)
 
 
-def _draw_names(axes: Axes, names_at: Sequence[_Name], largest: float) -> None:
-    """Write the names as long as none lies on another, the most important first."""
+def _draw_names(axes: Axes, names_at: Sequence[_Name], data: TradeOffData) -> None:
+    """Write the names as long as none lies on another, the most important first, clear of other nets' intervals."""
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
-    taken: list[tuple[float, float, float]] = []
+    wide, high = across(axes) / (right - left), above(axes) / (top - bottom)
+    bars = [
+        (wide * (one.size / 1000 - left), high * (one.low - bottom), high * (one.high - bottom)) for one in data.points
+    ]
+    largest = max(one.size for one in data.points) / 1000
+    taken: list[_Box] = []
     for one in names_at:
         # right-aligned near the right edge, so that no name leaves the picture; the best below, so that none meet;
         # beside the middle of its interval, where the limit of the bytes may run as a line
         side, aside = ("right", 0) if one.size > 0.6 * largest else ("left", 3)
-        height, offset, edge = (one.low, -3, "top") if one.is_below else (one.high, 3, "bottom")
-        long = width(axes, one.words, _LETTERS)
-        at = across(axes) * (one.size - left) / (right - left) + aside - (long if side == "right" else 0)
-        up = above(axes) * (height - bottom) / (top - bottom) + offset - (_LINE if one.is_below else 0)
-        if any(at < x + wide and x < at + long and abs(up - y) < _LINE for x, y, wide in taken):
+        long, at = width(axes, one.words, _LETTERS), wide * (one.size - left)
+        places = []
+        for is_below in (one.is_below, not one.is_below):
+            height, offset = (one.low, -3) if is_below else (one.high, 3)
+            start, up = at + aside - (long if side == "right" else 0), high * (height - bottom) + offset
+            box = _Box(start, up - (_LINE if is_below else 0), start + long, up + (0 if is_below else _LINE))
+            if not any(box.meets(name) for name in taken):
+                is_clear = not any(box.is_crossed(*bar) for bar in bars if bar[0] != at)
+                places.append((not is_clear, is_below, height, offset, box))
+        if not places:
             continue
-        taken.append((at, up, long))
+        _, is_below, height, offset, box = min(places, key=lambda place: place[0])
+        taken.append(box)
         axes.annotate(
             one.words,
             (one.size, height),
             (aside, offset),
             textcoords="offset points",
             ha=side,
-            va=edge,
+            va="top" if is_below else "bottom",
             fontsize=_LETTERS,
             color=QUIET,
             parse_math=False,
         )
+
+
+class _Box(NamedTuple):
+    """Where words are, in CSS pixels from the corner of the picture."""
+
+    left: float
+    bottom: float
+    right: float
+    top: float
+
+    def meets(self, other: _Box) -> bool:
+        """Whether they lie on those."""
+        is_beside = self.left < other.right and other.left < self.right
+        return is_beside and self.bottom < other.top and other.bottom < self.top
+
+    def is_crossed(self, at: float, low: float, high: float) -> bool:
+        """Whether an upright line goes through them."""
+        return self.left < at < self.right and low < self.top and self.bottom < high
 
 
 def _draw_budget(axes: Axes, data: TradeOffData) -> None:

@@ -167,7 +167,7 @@ class Run:
         }[state]
         remaining = self._remaining(history, now) if state == "running" else None
         parts = [words, sentences.leader(history)]
-        parts += [] if remaining is None else [f"about {text.duration(remaining)} left"]
+        parts += [] if remaining is None else [f"about {text.duration(max(1, round(remaining)))} left"]
         return f"{'; '.join(parts)}."
 
     def _where(self, history: History) -> str:
