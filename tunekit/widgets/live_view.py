@@ -18,6 +18,7 @@ from tunekit.core.surroundings import kernel_shell
 from tunekit.plots.image import Image, png
 from tunekit.plots.live import LivePainter
 from tunekit.widgets import comms
+from tunekit.widgets.pace import Pace
 from tunekit.widgets.panel import Panel
 from tunekit.widgets.rest import Rest
 
@@ -25,9 +26,6 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 # What a cell shows, by MIME type, and the metadata of it.
 Bundle = tuple[dict[str, Any], dict[str, Any]]
 
-# Words travel at most this often; a person does not read faster, and the cores stay free for the work. What answers
-# a press travels at once.
-_SECONDS_BETWEEN_WORDS = 0.25
 # A waiting cell writes the remaining time anew even if nothing else happens.
 _SECONDS_BETWEEN_CLOCKS = 1.0
 
@@ -107,7 +105,7 @@ class LiveView:
 
     def _render(self) -> None:
         self._warm_up()
-        rest, version = Rest(), 0
+        rest, pace, version = Rest(), Pace(), 0
         while not self.job.is_over:
             if self._changed.wait(min(rest.seconds_until_due(version), _SECONDS_BETWEEN_CLOCKS)):
                 self._changed.clear()
@@ -120,7 +118,7 @@ class LiveView:
                 with rest:
                     update |= self._picture()
             self._panel.update(**update)
-            self._pressed.wait(_SECONDS_BETWEEN_WORDS)
+            self._pressed.wait(pace.seconds())  # what answers a press travels at once
             self._pressed.clear()
         self._unsubscribe()
         self._final = final_bundle(self.heading, self.job)
