@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tunekit.core.events import Progressed, TrialEnded, TrialMeasured, TrialReported, TrialStarted
-from tunekit.core.goal import Aim, Goal
+from tunekit.core.goal import Aim, Goal, Limit
 from tunekit.core.history import History
 
 
@@ -49,6 +51,31 @@ def test_a_trial_that_starts_again_begins_from_nothing() -> None:
         TrialStarted(0, {"lr": 0.1}),
     )  # fmt: skip
     assert (history[0].state, history[0].reports, len(history)) == ("running", (), 1)
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3), st.integers(0, 3), st.booleans())), st.booleans())
+def test_what_is_best_and_feasible_is_so_after_every_change(
+    changes: list[tuple[int, int, int, bool]], maximize: bool
+) -> None:
+    """Trials end, are measured anew and run again in any order."""
+    history = History(Goal(Aim("score", maximize), limits=(Limit("size", high=2.0),)))
+    for number in range(6):
+        history.apply(TrialStarted(number, {}))
+    for number, score, size, again in changes:
+        figures = {"score": float(score), "size": float(size)}
+        if again:
+            history.apply(TrialStarted(number, {}))
+        elif history[number].state == "complete":
+            history.apply(TrialMeasured(number, figures))
+        else:
+            history.apply(TrialEnded(number, "complete", figures, 1.0))
+        feasible = [one for one in history if one.state == "complete" and one.metrics["size"] <= 2]
+        assert history.feasible == feasible
+        sign = 1 if maximize else -1
+        assert history.best == max(feasible, key=lambda one: sign * one.metrics["score"], default=None)
+        assert history.before(3).best == max(
+            [one for one in feasible if one.number < 3], key=lambda one: sign * one.metrics["score"], default=None
+        )
 
 
 def test_failed_and_stopped_trials_are_not_the_best() -> None:

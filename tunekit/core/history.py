@@ -51,6 +51,7 @@ class History:
         # what is asked for before each trial is kept, not looked for among thousands
         self._complete: dict[int, Trial] = {}
         self._feasible: dict[int, Trial] = {}
+        self._best: Trial | None = None
         self._cut_off: set[int] = set()
 
     def apply(self, event: Event) -> None:
@@ -122,7 +123,12 @@ class History:
         else:
             self._cut_off.discard(trial.number)
         _keep(self._complete, trial, self.goal.gains(trial) is not None)
-        _keep(self._feasible, trial, trial.number in self._complete and self.goal.is_feasible(trial))
+        is_feasible = trial.number in self._complete and self.goal.is_feasible(trial)
+        _keep(self._feasible, trial, is_feasible)
+        if self._best is not None and self._best.number == trial.number:
+            self._best = max(self.feasible, key=self._first_gain, default=None)
+        elif is_feasible and (self._best is None or self._rank(trial) > self._rank(self._best)):
+            self._best = trial
 
     def _known(self, number: int) -> Trial:
         if not 0 <= number < len(self._trials):
@@ -180,7 +186,7 @@ class History:
     @property
     def best(self) -> Trial | None:
         """The feasible trial that is best by the first aim, the first among equals; None while there is none."""
-        return max(self.feasible, key=self._first_gain, default=None)
+        return self._best
 
     @property
     def front(self) -> list[Trial]:
@@ -222,6 +228,10 @@ class History:
         else:
             corner = np.array([aim.gain(reference[aim.metric]) for aim in self.goal.aims])
         return pareto.hypervolume(np.array([self.goal.gains(trial) for trial in front]), corner)
+
+    def _rank(self, trial: Trial) -> tuple[float, int]:
+        """More is better; of equals the first."""
+        return self._first_gain(trial), -trial.number
 
     def _first_gain(self, trial: Trial) -> float:
         return self.goal.aim.gain(trial.metrics[self.goal.metric])
