@@ -23,7 +23,7 @@ class Machine:
         return Pace(lambda: self.rested, lambda: self.clock)
 
 
-@pytest.mark.parametrize(("rests", "seconds"), [(0.0, 0.25), (0.4, 0.25), (0.6, 0.1), (7.5, 0.1)])
+@pytest.mark.parametrize(("rests", "seconds"), [(0.0, 0.5), (0.4, 0.5), (0.6, 0.1), (7.5, 0.1)])
 def test_words_come_often_where_a_core_rests(rests: float, seconds: float) -> None:
     machine = Machine()
     asked = machine.pace
@@ -40,7 +40,7 @@ def test_what_a_moment_says_is_not_believed() -> None:
     machine.clock = 0.26  # a press came, and the counter of the processors had not moved yet
     assert asked.seconds() == 0.1
     machine.clock = 0.36
-    assert asked.seconds() == 0.25
+    assert asked.seconds() == 0.5
 
 
 def test_the_processors_rest_no_less_than_before() -> None:

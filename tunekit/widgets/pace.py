@@ -6,9 +6,10 @@ import os
 import time
 from collections.abc import Callable
 
-# Seconds between words. A person reads no faster than the one; but each change costs 5 ms of a processor, most of it
-# the browser's, which draws its page anew: ten a second would be felt where the training has all the cores.
-_OFTEN, _SELDOM = 0.1, 0.25
+# Seconds between words. A person reads no faster than the one; but each change costs 6 ms of a processor, most of it
+# the browser's, which draws its page anew. Where training has all the cores, its threads wait for one another: what is
+# taken from one core is lost on all.
+_OFTEN, _SELDOM = 0.1, 0.5
 # A core rests where so much of one is free.
 _FREE = 0.5
 # Processor time is counted in hundredths of a second: what is shorter than this says too little.
@@ -28,7 +29,7 @@ class Pace:
     Examples
     --------
     >>> Pace(lambda: 0.0).seconds()
-    0.25
+    0.5
     """
 
     def __init__(self, idle: Callable[[], float] | None = None, clock: Callable[[], float] = time.perf_counter) -> None:
