@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -288,36 +289,54 @@ class TestAuto:
         bad.weight.data.copy_(-torch.eye(4, 16))
         x = task.validation.head(4)
         right, wrong = export(good, x), export(bad, x)
-
-        def form(mode: str, data: bytes, size: int) -> Form:
-            model = onnx.load_model_from_string(data)
-            model.doc_string = "x" * size
-            return Form(mode, int8.Int8(model.SerializeToString(), 1, 1))
-
-        times = {"float": 1.0, "small": 1.0, "wrong": 1.0, "slow": 3.0}
         forms = [
-            form("float", right, 4000),
-            form("small", right, 2000),
-            form("wrong", wrong, 0),
-            form("slow", right, 100),
+            _form("float", right, 4000),
+            _form("small", right, 2000),
+            _form("wrong", wrong, 0),
+            _form("slow", right, 100),
         ]
-
-        tried = forms
-
-        def compare(calls: dict[tuple[int, int], Any], seconds: float) -> Any:
-            yield 1.0
-            return {key: latency.Latency(times[tried[key[0]].mode], 0, 0, 1) for key in calls}
-
-        monkeypatch.setattr(latency, "compare", compare)
+        _clock(monkeypatch, forms, {"slow": (3.0, 3.0)})
         best, why = _last(choose(forms, _context(task)))
         assert best.mode == "small"
         assert "wrong" in why
         assert "detectably worse" in why
         assert "much slower" in why
         tried = [forms[0], forms[2], forms[3]]
+        _clock(monkeypatch, tried, {"slow": (3.0, 3.0)})
         best, why = _last(choose(tried, _context(task)))
         assert best.mode == "float"
         assert "float is kept, as nothing else is smaller and neither worse nor much slower" in why
+
+    @pytest.mark.parametrize(
+        ("times", "kept"),
+        [((0.6, 1.0), "second"), ((1.0, 0.6), "second"), ((0.7, 0.7), "first"), ((0.4, 1.2), "first")],
+    )
+    def test_of_forms_equally_small_the_faster_is_kept(
+        self, monkeypatch: pytest.MonkeyPatch, times: tuple[float, float], kept: str
+    ) -> None:
+        task = tiny()
+        file = export(nn.Linear(16, 4).eval(), task.validation.head(4))
+        forms = [_form("float", file, 4000), _form("first", file, 1950), _form("second", file, 2000)]
+        _clock(monkeypatch, forms, {"second": times})
+        best, _ = _last(choose(forms, _context(task)))
+        assert best.mode == kept
+
+
+def _form(mode: str, data: bytes, padding: int) -> Form:
+    model = onnx.load_model_from_string(data)
+    model.doc_string = "x" * padding
+    return Form(mode, int8.Int8(model.SerializeToString(), 1, 1))
+
+
+def _clock(monkeypatch: pytest.MonkeyPatch, forms: Sequence[Form], times: dict[str, tuple[float, float]]) -> None:
+    """Let each form take these seconds, with one example and with 32; one second where there are none."""
+
+    def compare(calls: dict[tuple[int, int], Any], seconds: float) -> Any:
+        yield 1.0
+        taken = {(place, size): times.get(forms[place].mode, (1.0, 1.0))[size > 1] for place, size in calls}
+        return {key: latency.Latency(taken[key], 0, 0, 1) for key in calls}
+
+    monkeypatch.setattr(latency, "compare", compare)
 
 
 def _last(generator: Any) -> Any:
