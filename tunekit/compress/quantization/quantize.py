@@ -38,7 +38,8 @@ class Quantize:
         weights, and activations at run time. ``"weights"``: stored in 8 bits and computed with in float, by any
         runtime. ``"float16"`` and ``"bfloat16"``: the same with 16 bits. ``"aware"``: trained with weights of ``bits``
         bits, then static where that is possible. ``"auto"``: float, static, dynamic and weights are scored and timed,
-        and the smallest that is neither detectably worse nor much slower is kept; a note says why.
+        and the smallest that is neither detectably worse nor much slower is kept, of about equally small ones one that
+        is clearly faster; a note says why.
     bits
         Of the weights, 2 to 8: fewer than 8 with ``"aware"`` only. The ONNX file has 8 bits for each of them; the
         bundle has as many as they need.
