@@ -179,6 +179,45 @@ def test_what_cannot_be_had_is_said_with_how_near_it_came(budget: Budget, said: 
     assert lab.best.metrics["accuracy"] >= lab.trials[0].metrics["accuracy_low"]
 
 
+@pytest.mark.parametrize("budget", [Budget(size="40 B", drop=0.1), Budget(macs=1 / 8, drop=0.05)], ids=str)
+def test_what_cannot_be_had_is_come_near_to(budget: Budget) -> None:
+    """Looser budgets are tried, until what keeps the drop and what does not are close to one another."""
+    lab, words, limits = found("conv", budget)
+
+    def times(trial: Trial) -> float:
+        return max(limits.ratios(trial.metrics).values())
+
+    complete = [trial for trial in lab.trials if trial.state == "complete"]
+    nearest = min((trial for trial in complete if limits.score_holds(trial.metrics)), key=times)
+    lost = [times(trial) for trial in complete if not limits.score_holds(trial.metrics)]
+    assert f"Within the drop, row {nearest.number} costs least: " in words
+    assert times(nearest) < 2 * max([one for one in lost if one < times(nearest)], default=times(nearest))
+
+
+def test_what_a_smaller_net_would_lose_is_said() -> None:
+    name = METRICS["latency"]
+    figures = [(0.9, 100.0, 40e-6), (0.905, 30.0, 38e-6), (0.7, 9.0, 8e-6), (0.8, 9.0, 8.2e-6), (0.895, 20.0, 20e-6)]
+    rows = [
+        Trial(number, {}, state="complete", metrics={"accuracy": accuracy, "size": size, name: seconds})
+        for number, (accuracy, size, seconds) in enumerate(figures)
+    ]
+    limits = Limits("accuracy", 0.89, {"latency": 5e-6})
+    words = verdict(Budget(latency=1 / 8), Findings(limits=limits), rows)
+    assert "Within the drop, row 4 costs least: latency 40.0 µs → 20.0 µs (2.0x faster)" in words
+    assert "drop=0.1 would buy row 3: latency 40.0 µs → 8.20 µs (4.9x faster); accuracy 0.900 → 0.800" in words
+
+
+def test_hardly_anything_is_left_before_a_size_cannot_be_had() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(16, 2000), nn.ReLU(), nn.Linear(2000, 4))
+    lab = Compression(model, tiny())
+    words = repr(lab.start(budget=Budget(size="100 B", drop=0.1)).wait())
+    assert "No way to cut the net makes it that small" in words
+    assert lab._seeker is not None
+    widths = [next(iter(shape.steps)) for shape in lab._seeker.findings.others if shape.steps]
+    assert any(isinstance(step, Prune) and step.amount > 0.995 for step in widths)
+
+
 def test_what_was_timed_on_a_busy_machine_is_cut_further(monkeypatch: pytest.MonkeyPatch) -> None:
     """Time goes with the weights' bytes; on a busy machine the best of what is timed side by side first is too slow."""
     beside_weights, side_by_side = 2000, []

@@ -7,7 +7,7 @@ epoch, and all training goes to them.
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tunekit.compress.factorise import Factorise
@@ -54,6 +54,10 @@ class Search:
         The original's float ONNX file, which is timed beside each shape.
     deadline
         The time of the context's clock after which no further way is tried.
+    one_is_enough
+        Whether other ways to choose channels are left out where one shape keeps the limits.
+    measured
+        All nets that were measured so far.
     """
 
     stage: Stage
@@ -62,31 +66,36 @@ class Search:
     original: Mapping[str, float]
     file: bytes
     deadline: float
+    one_is_enough: bool = False
+    measured: list[Fitted] = field(default_factory=list)
     sensitivity: Sensitivity | None = None
 
     def find(self) -> Generator[Event, None, tuple[list[Shape], list[Shape]]]:
-        """Return the shapes that keep the limits, the least cut first, and those that come near and do not."""
+        """Return the shapes that keep the limits, the least cut first, and all others that were measured."""
         start = Cut((), self.stage, *left(self.stage, self.context))
         wanted = self.limits.tighter("latency", _ROOM)
         finder = self._finder(wanted, start)
         found = yield from self._by_blocks(finder, wanted, start)
         fit = _within(wanted, found)
-        if len(fit) == 1 and fit[0].begun is start and not self._is_late:
+        if len(fit) == 1 and fit[0].begun is start and not self._is_late and not self.one_is_enough:
             found += yield from self._otherwise(finder, wanted, fit[0])
         elif not fit and not self._is_late:
             found += yield from self._by_ranks(finder, wanted, start)
         if "latency" in self.limits.most and found:
             found = yield from self._confirmed(found, start)
         kept = wanted if _within(wanted, found) else self.limits
-        others = [one.shape for one in found if not kept.costs_hold(one.shape.figures)]
-        return _unlike([one.shape for one in worth_training(_within(kept, found))]), others
+        fitting = worth_training(_within(kept, found))
+        timed = [one.shape.steps for one in found]
+        every = found + [one for one in self.measured if one.shape.steps and one.shape.steps not in timed]
+        others = [one.shape for one in every if not kept.costs_hold(one.shape.figures)]
+        return _unlike([one.shape for one in fitting]), others
 
     @property
     def _is_late(self) -> bool:
         return self.context.clock() > self.deadline
 
     def _finder(self, limits: Limits, start: Cut) -> Finder:
-        return Finder(self.context, limits, self.original, self.file, start)
+        return Finder(self.context, limits, self.original, self.file, start, self.measured)
 
     def _confirmed(self, found: list[Fitted], start: Cut) -> Generator[Event, None, list[Fitted]]:
         """Time nets side by side: what will not keep the limit is not worth training. Cut further where none does."""

@@ -22,7 +22,7 @@ class Findings:
     sought
         The same when the shapes were measured: a latency is one of that moment. None before that.
     fitting, others
-        Shapes that keep the costs, and those that come near.
+        Shapes that keep the costs, and all others that were measured.
     sensitivity
         What single layers may lose of their channels; None where that was not measured.
     tried

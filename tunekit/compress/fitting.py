@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 _AIM = {"size": 0.97, "macs": 0.98, "memory": 0.97, "latency": 0.9}
 # How often a shape is corrected after it was measured.
 _CORRECTIONS = 4
-_MOST = 0.995
+# Of all parameters or operations, what is removed at most, one amount after the other.
+_MOST = 0.999
 _FURTHER = 0.9
 # A shape with more room than this below all its limits is made wider, up to that share of them.
 _SLACK, _FULL = 0.85, 0.95
@@ -66,13 +67,19 @@ class Fitted:
 
 
 class Finder:
-    """Cuts nets and measures them."""
+    """Cuts nets and measures them; what it has measured goes into a list, too."""
 
     def __init__(
-        self, context: Context, limits: Limits, original: Mapping[str, float], file: bytes, start: Cut
+        self,
+        context: Context,
+        limits: Limits,
+        original: Mapping[str, float],
+        file: bytes,
+        start: Cut,
+        seen: list[Fitted],
     ) -> None:
         self._context, self._limits, self._original, self._start = context, limits, original, start
-        self._file = file
+        self._file, self._seen = file, seen
         self._calibration = context.task.train.head(_CALIBRATION)
         self._one = repeated(context.task.validation.head(1), 1)
         self._sample = context.task.validation.head(8)
@@ -144,10 +151,13 @@ class Finder:
     ) -> Generator[Event, None, Cut | None]:
         """Leave no more than so much of what was begun with; less, where that would be the current net again."""
         whole = self._start.parameters if of == "parameters" else self._start.macs
-        while 0 < 1 - most[of] / whole <= _MOST:
-            thinner = yield from self.cut(begun, replace(like, amount=round(1 - most[of] / whole, 3), of=of))
+        while (removed := 1 - most[of] / whole) > 0:
+            amount = min(_MOST, round(removed, 3))
+            thinner = yield from self.cut(begun, replace(like, amount=amount, of=of))
             if thinner is None or (thinner.macs, thinner.parameters) != (current.macs, current.parameters):
                 return thinner
+            if removed > _MOST:
+                return None
             most[of] *= _FURTHER  # a whole channel is more than what was missed
         return None
 
@@ -220,6 +230,7 @@ class Finder:
         found = Fitted(cut, best, forms[best.form], begun)
         if times and _NEAR[0] < self._limits.ratios(best.figures)["latency"] < _NEAR[1]:
             (found,) = yield from self.timed([found])
+        self._seen.append(found)
         return found
 
     def timed(self, found: Sequence[Fitted]) -> Generator[Event, None, list[Fitted]]:

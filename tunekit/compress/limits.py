@@ -59,6 +59,10 @@ class Limits:
             self.metric, self.floor, {one: most * (share if one == name else 1) for one, most in self.most.items()}
         )
 
+    def looser(self, times: float) -> Limits:
+        """The same with so many times of what each cost may be."""
+        return Limits(self.metric, self.floor, {one: times * most for one, most in self.most.items()})
+
     def costs_hold(self, figures: Mapping[str, float]) -> bool:
         """Whether all limited figures are known, and within their limits."""
         ratios = self.ratios(figures)

@@ -43,6 +43,8 @@ class Race:
         Told what was tried, and when the time was over.
     deadline
         The time of the clock by which the search is to be over.
+    way
+        The best of those that were tried; None before that.
     """
 
     shop: Workshop
@@ -50,6 +52,7 @@ class Race:
     clock: Callable[[], float]
     findings: Findings
     deadline: float = math.inf
+    way: Way | None = None
 
     def chain(self, after: int, steps: Sequence[Step]) -> Generator[Event, None, int | None]:
         """Do steps one after the other, as one row; return its number, None where it failed.
@@ -99,6 +102,7 @@ class Race:
         tried = self._best((yield from self._tried(next(one for one in begun if one.shape is first.shape))))
         if not tried:
             return [[one] for one in ranked]
+        self.way = tried[0].way
         return [tried[:_WAYS], *([replace(one, way=tried[0].way)] for one in others)]
 
     def to_the_end(self, ways: Sequence[Entrant]) -> Generator[Event, None, Entrant]:

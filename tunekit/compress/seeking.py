@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tunekit.compress.finding import Search
 from tunekit.compress.findings import Findings
 from tunekit.compress.limits import limits_of
+from tunekit.compress.nearing import Nearing
 from tunekit.compress.packing import Packing
 from tunekit.compress.quantization.quantize import Quantize
 from tunekit.compress.racing import Race
@@ -30,8 +31,9 @@ if TYPE_CHECKING:
 
 # Bits of shared values that are tried without any training, the least loss first.
 _BITS_ALONE = (6, 5, 4, 3)
-# What the bar of a search counts: quantizing, measuring shapes, four rounds of training, the control.
-_PHASES = 8
+# What the bar of a search counts: quantizing, measuring shapes, four rounds of training, the control, and what is
+# nearest to a budget that cannot be kept.
+_PHASES = 9
 
 
 class Seeker:
@@ -76,7 +78,9 @@ class Seeker:
             found.is_within = True
             return
         try:
-            yield from self._search()
+            if not (yield from self._search()):
+                self._phase = 8
+                yield from Nearing(self._race, self._history, found, self._shapes, self._quantized).work()
         except StopRequested:
             found.was_stopped = True
             raise
@@ -94,11 +98,12 @@ class Seeker:
         metric, figures = self._shop.task.metric_name, self._history[0].metrics
         self.findings.limits = limits_of(self.budget, metric, figures)
 
-    def _search(self) -> Generator[Event, None, None]:
+    def _search(self) -> Generator[Event, None, bool]:
+        """Look for what keeps the budget; return whether something does."""
         self._phase = 1
         alone = yield from self._untrained()
         if self._is_kept(*alone):
-            return  # nothing is nearer to the original than the original's own weights
+            return True  # nothing is nearer to the original than the original's own weights
         self._phase = 2
         found = self.findings
         found.sought = self._limits
@@ -117,14 +122,16 @@ class Seeker:
             done = yield from self._race.to_the_end(ways)
             rows = yield from self._finished(done, is_first=place == 0)
             if self._is_kept(*rows) or found.ran_out:
-                return
+                return self._is_kept(*rows)
             if any(self._nearly_holds(row) for row in rows):
                 near.append(done)
         if near:
             best = max(near, key=lambda one: self._race.merit(one.row))
             done = yield from self._race.to_the_end([best])
             if done.row != best.row:
-                yield from self._finished(done, is_first=False)
+                rows = yield from self._finished(done, is_first=False)
+                return self._is_kept(*rows)
+        return False
 
     def _finished(self, done: Entrant, *, is_first: bool) -> Generator[Event, None, list[int]]:
         """Quantize a net that was trained to the end, beside the same shape trained from scratch; return the rows."""
@@ -146,18 +153,20 @@ class Seeker:
     def _is_kept(self, *rows: int) -> bool:
         return any(self._limits.hold(self._history[row].metrics) for row in rows)
 
-    def _shapes(self) -> Generator[Event, None, tuple[list[Shape], list[Shape]]]:
-        """Those that cost little enough, and those that come near."""
-        made, limits = self._shop.made[0], self._limits
+    def _shapes(self, allowed: float = 1.0) -> Generator[Event, None, tuple[list[Shape], list[Shape]]]:
+        """Those that cost at most so many times what they may, and all others that were measured."""
+        made, limits = self._shop.made[0], self._limits.looser(allowed)
         costs = limits.without("bundle")
         context = self._shop.context(0, made.stage, self._clock, trial_seed(self._shop.seed, 0))
         fitting: list[Shape] = []
         others: list[Shape] = []
         if costs.most:
             figures = self._history[0].metrics
-            looking = Search(made.stage, context, costs, figures, made.file, self._race.deadline)
+            looking = Search(
+                made.stage, context, costs, figures, made.file, self._race.deadline, one_is_enough=allowed > 1
+            )
             fitting, others = yield from looking.find()
-            self.findings.sensitivity = looking.sensitivity
+            self.findings.sensitivity = looking.sensitivity or self.findings.sensitivity
         if "bundle" not in limits.most or (costs.most and not fitting):
             return fitting, others
         return (yield from Packing(made.stage, context, limits, self._bundle_bytes).find(fitting))
@@ -185,10 +194,10 @@ class Seeker:
                 break  # fewer bits are smaller, and worse
         return made
 
-    def _quantized(self, row: int, shape: Shape | None) -> Generator[Event, None, list[int]]:
-        """Quantize a row in the form that is chosen by itself, and in others where that one breaks the budget."""
+    def _quantized(self, row: int, shape: Shape | None, allowed: float = 1.0) -> Generator[Event, None, list[int]]:
+        """Quantize a row in the form that is chosen by itself, and in others where that one costs more than it may."""
         network = self._shop.made[row].stage.network
-        if shape is not None and shape.is_packed and self._limits.hold(self._history[row].metrics):
+        if shape is not None and shape.is_packed and self._limits.looser(allowed).hold(self._history[row].metrics):
             return []
         known = [] if shape is None or shape.form == "float" else [shape.form]
         # the form that was timed comes first where time counts; else the one that is the fastest
@@ -208,6 +217,7 @@ class Seeker:
             yield from self._timed([0, number])
             # where both miss the score, another form will not be so much better
             is_lost = not any(self._limits.score_holds(self._history[one].metrics) for one in (row, number))
-            if self._limits.hold(self._history[number].metrics) or shape is None or is_lost:
+            limits = self._limits.looser(allowed)
+            if limits.hold(self._history[number].metrics) or shape is None or is_lost:
                 break
         return made

@@ -24,6 +24,8 @@ _LESS_AND_MORE = {
     "macs": ("fewer", "more"),
     "latency": ("faster", "slower"),
 }
+# Two timings of one net differ by so much.
+_ABOUT = 1.1
 
 
 def verdict(budget: Budget, findings: Findings, trials: Sequence[Trial]) -> str:
@@ -90,11 +92,10 @@ def _missed(budget: Budget, limits: Limits, findings: Findings, trials: Sequence
     if small:
         nearest = max(small, key=lambda trial: trial.metrics[metric])
         missing = limits.floor - nearest.metrics[metric]
-        lost = trials[0].metrics[metric] - nearest.metrics[metric]
         parts.append(
             f"The drop is missed: of the rows that are small enough, row {nearest.number} is the best, {metric} "
             f"{text.number(nearest.metrics[metric])}, {text.number(missing)} below the {text.number(limits.floor)} "
-            f"that it must have. drop={math.ceil(1000 * lost - 1e-6) / 1000:g} would be met."
+            f"that it must have. {_drop_of(nearest, trials[0], metric)} would be met."
         )
     elif findings.others and not findings.fitting:
         sought = findings.sought or limits
@@ -104,16 +105,42 @@ def _missed(budget: Budget, limits: Limits, findings: Findings, trials: Sequence
             f"{'; '.join(sought.broken(nearest_shape.figures))}."
         )
     elif complete:
-        closest = min(complete, key=lambda trial: max(limits.ratios(trial.metrics).values(), default=math.inf))
+        closest = _cheapest(complete, limits)
         parts.append(f"Nearest in cost is row {closest.number}: {'; '.join(limits.broken(closest.metrics))}.")
     sound = [trial for trial in complete if limits.score_holds(trial.metrics)]
+    original = trials[0].metrics
     if sound:
-        cheapest = min(sound, key=lambda trial: max(limits.ratios(trial.metrics).values(), default=math.inf))
+        cheapest = _cheapest(sound, limits)
         parts.append(
-            f"Within the drop, row {cheapest.number} costs least: "
-            f"{_against(cheapest.metrics, trials[0].metrics, limits)}."
+            f"Within the drop, row {cheapest.number} costs least: {_against(cheapest.metrics, original, limits)}."
         )
+    if sound and not small:
+        cheaper = [
+            one for one in complete if _times(one, limits) <= _ABOUT * _times(_cheapest(complete, limits), limits)
+        ]
+        best = max(cheaper, key=lambda trial: trial.metrics[metric])
+        if best not in sound:
+            parts.append(
+                f"{_drop_of(best, trials[0], metric)} would buy row {best.number}: "
+                f"{_against(best.metrics, original, limits)}."
+            )
     return parts
+
+
+def _times(row: Trial, limits: Limits) -> float:
+    """How many times its limit the worst cost of a row is."""
+    return max(limits.ratios(row.metrics).values(), default=math.inf)
+
+
+def _cheapest(rows: Sequence[Trial], limits: Limits) -> Trial:
+    """The row that misses the limits on costs by the least."""
+    return min(rows, key=lambda trial: _times(trial, limits))
+
+
+def _drop_of(row: Trial, original: Trial, metric: str) -> str:
+    """The drop that a row would keep, as it is typed, rounded up."""
+    lost = original.metrics[metric] - row.metrics[metric]
+    return f"drop={math.ceil(1000 * lost - 1e-6) / 1000:g}"
 
 
 def _against(mine: Mapping[str, float], its: Mapping[str, float], limits: Limits) -> str:
