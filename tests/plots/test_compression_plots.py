@@ -257,6 +257,7 @@ def test_a_file_of_no_bytes_divides_nothing(sizes: tuple[float, ...]) -> None:
         ((102_000.0, 50_000.0, 20_000.0), ["Prune", "Quantize", "original"]),
         ((102_000.0, 101_000.0, 100_000.0), ["Quantize", "original"]),
         ((102_000.0, 102_000.0, 102_000.0), ["original, Prune, Quantize"]),
+        ((102_000.0, 900.0, 12_000.0), ["Prune", "Quantize", "original"]),
     ],
 )
 def test_no_name_lies_on_another(sizes: tuple[float, ...], named: list[str]) -> None:
@@ -269,6 +270,20 @@ def test_no_name_lies_on_another(sizes: tuple[float, ...], named: list[str]) -> 
         assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
         if width == 640:
             assert sorted(written.get_text() for written in axes.texts) == named
+
+
+def test_small_files_beside_a_large_one_do_not_stand_on_one_another() -> None:
+    _, (axes,) = theme.new_figure()
+    limits = Limits("accuracy", 0.85, {"size": 2000.0})
+    trade_off.draw_trade_off(axes, trade_off.trade_off_data(rows(400_000.0, 4000.0, 16_000.0), limits))
+    points = [line for line in axes.lines if line.get_marker() == "o"]
+    places = [float(np.asarray(line.get_xdata()).item()) for line in points]
+    left, right = axes.get_xlim()
+    assert [round((place - left) / (right - left), 2) for place in places] == [0.95, 0.17, 0.40]
+    marks = [words.get_text() for words in axes.get_xticklabels()]
+    assert marks[:1] == ["2"]
+    assert len(marks) > 2
+    assert axes.get_xlabel() == "file, kB"
 
 
 def test_no_interval_of_another_net_goes_through_a_name() -> None:
@@ -313,7 +328,17 @@ def test_the_budget_is_drawn_in() -> None:
     _, (axes,) = theme.new_figure()
     trade_off.draw_trade_off(axes, data)
     assert {"at least 0.850", "at most 500 B"} <= {words.get_text() for words in axes.texts}
-    assert trade_off.trade_off_data(rows(1000.0, 700.0), limits, best=1).title == "No row is within the budget yet"
+    assert trade_off.trade_off_data(rows(1000.0, 700.0), limits, best=1).title == "No row is within the budget"
+
+
+def test_the_least_score_is_written_where_no_interval_goes_through_it() -> None:
+    limits = Limits("accuracy", 0.895, {"size": 400.0})
+    _, (axes, _) = theme.new_figure(2)
+    trade_off.draw_trade_off(axes, trade_off.trade_off_data(rows(1000.0, 560.0, 520.0, 400.0), limits))
+    (said,) = (words.get_window_extent() for words in axes.texts if words.get_text() == "at least 0.895")
+    intervals = [line for line in axes.lines if line.get_marker() != "o" and line.get_linestyle() == "-"]
+    assert len(intervals) == 4
+    assert not any(said.overlaps(line.get_window_extent()) for line in intervals)
 
 
 def test_after_a_search_for_a_budget_the_picture_has_it() -> None:

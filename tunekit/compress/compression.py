@@ -104,8 +104,8 @@ class Compression(Questions):
         With a budget the net is quantized first. Where that is not enough, ways to cut it are measured before any is
         trained; those that cost no more than they may are trained a little, the better ones longer, the best one to the
         end. Beside it the same shape is trained from scratch, as long as any of its rows. Of all rows that keep the
-        budget the one that scores best is `best`; where none does, looser budgets are tried, and the result says what is
-        missing, how near it came, and what a larger drop would buy.
+        budget the one that scores best is `best`; where none does, looser budgets are tried, and the result says what
+        is missing, how near it came, and what a larger drop would buy.
 
         Parameters
         ----------

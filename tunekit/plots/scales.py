@@ -117,13 +117,42 @@ def mark(axis: Axis, scale: Scale) -> None:
         label.set_parse_math(False)
 
 
+def round_on_a_log_scale(low: float, high: float, most: int, *, whole: bool = False) -> list[float]:
+    """Powers of two for whole numbers that are no farther apart than that, or powers of ten, or 1, 2 and 5 of them.
+
+    Parameters
+    ----------
+    low, high
+        Above 0, the lower one first.
+    most
+        How many, about.
+    whole
+        Whether they are whole numbers.
+
+    Examples
+    --------
+    >>> round_on_a_log_scale(2.0, 500.0, 5), round_on_a_log_scale(2.0, 3000.0, 5)
+    ([2.0, 10.0, 50.0, 200.0], [10.0, 100.0, 1000.0])
+    """
+    if whole and 2 <= math.log2(high / low) <= most + 1:
+        powers = range(math.ceil(math.log2(low)), math.floor(math.log2(high)) + 1)
+        return [2**power for power in powers]
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    tens = [value for value in (float(f"1e{power}") for power in decades) if low <= value <= high]
+    if len(tens) >= 3:
+        return list(_thinned(tens, most))
+    parts = (1, 2, 5) if high / low > 5 else (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9)
+    found = (float(f"{part}e{power}") for power in decades for part in parts)
+    return list(_thinned([value for value in found if low <= value <= high], most))
+
+
 def _numbers(parameter: Float | Int, most: int) -> list[Any]:
     """Round values within the bounds, the bounds themselves where there are hardly any."""
     from matplotlib.ticker import MaxNLocator
 
     low, high = parameter.low, parameter.high
     if parameter.log:
-        found = _round_on_a_log_scale(low, high, most, whole=isinstance(parameter, Int))
+        found = round_on_a_log_scale(low, high, most, whole=isinstance(parameter, Int))
     elif parameter.step is not None or (parameter.count is not None and parameter.count <= most):
         found = _on_the_lattice(parameter, most)
     else:
@@ -137,20 +166,6 @@ def _on_the_lattice(parameter: Float | Int, most: int) -> list[Any]:
     count, step = parameter.count or 1, parameter.step or 1
     every, first = math.ceil(count / most), round(parameter.low / step)
     return [parameter.from_unit((at + 0.5) / count) for at in range(count) if (at + first) % every == 0]
-
-
-def _round_on_a_log_scale(low: float, high: float, most: int, *, whole: bool) -> list[float]:
-    """Powers of two for whole numbers that are no farther apart than that, or powers of ten, or 1, 2 and 5 of them."""
-    if whole and 2 <= math.log2(high / low) <= most + 1:
-        powers = range(math.ceil(math.log2(low)), math.floor(math.log2(high)) + 1)
-        return [2**power for power in powers]
-    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    tens = [value for value in (float(f"1e{power}") for power in decades) if low <= value <= high]
-    if len(tens) >= 3:
-        return list(_thinned(tens, most))
-    parts = (1, 2, 5) if high / low > 5 else (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9)
-    found = (float(f"{part}e{power}") for power in decades for part in parts)
-    return list(_thinned([value for value in found if low <= value <= high], most))
 
 
 def _thinned(values: Sequence[Any], most: int) -> Sequence[Any]:

@@ -11,6 +11,7 @@ from tunekit.core.history import History
 from tunekit.core.job import Job
 from tunekit.core.trial import Trial
 from tunekit.plots import plots
+from tunekit.plots.bytes_axis import BytesAxis
 from tunekit.plots.fitting import above, across, width
 from tunekit.plots.rows import compression_of
 from tunekit.plots.theme import ACCENT, QUIET, hide, label, new_figure, reach, room
@@ -27,6 +28,11 @@ _NAMED = 4
 _NAME = 0.08
 # How large names are, in points, and how high a line of them is, in CSS pixels.
 _LETTERS, _LINE = 7, 11
+# Where the least score may be written, as shares of the width, and how far from a point that has to be.
+_PLACES = (0.5, 0.65, 0.35, 0.8, 0.2)
+_BESIDE = 0.02
+# Names of what lies farther right than this share of the width end there.
+_FAR = 0.54
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +79,12 @@ class TradeOffData:
         """The place of the best one, or of the smallest where that is not known."""
         return self.smallest if self.best is None else self.best
 
+    @property
+    def axis(self) -> BytesAxis:
+        """Where the bytes stand, those of the nets and of the budget."""
+        sizes = [point.size for point in self.points]
+        return BytesAxis(sizes if self.most_bytes is None else [*sizes, self.most_bytes])
+
 
 def trade_off_data(history: History, limits: Limits | None = None, best: int | None = None) -> TradeOffData:
     """Compute what the picture shows from the history of a compression.
@@ -98,7 +110,7 @@ def trade_off_data(history: History, limits: Limits | None = None, best: int | N
     title = _title(metric, points, chosen)
     if limits is not None:
         is_within = place is not None and limits.hold(trials[place].metrics)
-        title = f"Within the budget: {title}" if is_within else "No row is within the budget yet"
+        title = f"Within the budget: {title}" if is_within else "No row is within the budget"
     return TradeOffData(metric, points, smallest, place, most_bytes, floor, title)
 
 
@@ -132,18 +144,18 @@ def draw_trade_off(axes: Axes, data: TradeOffData) -> None:
     if not data.points:
         hide(axes)
         return
-    sizes = [point.size / 1000 for point in data.points]
-    for place, (point, size) in enumerate(zip(data.points, sizes, strict=True)):
+    for place, point in enumerate(data.points):
+        at = data.axis.at(point.size)
         # above all others: one that is as large and as good may lie at the same place
         look: dict[str, Any] = {"color": ACCENT, "zorder": 3} if place == data.accented else {"color": QUIET}
-        axes.plot([size, size], [point.low, point.high], linewidth=1.2, solid_capstyle="butt", **look)
-        axes.plot(size, point.score, "o", markersize=5.5, markeredgewidth=0, **look)
+        axes.plot([at, at], [point.low, point.high], linewidth=1.2, solid_capstyle="butt", **look)
+        axes.plot(at, point.score, "o", markersize=5.5, markeredgewidth=0, **look)
     low, high = min(point.low for point in data.points), max(point.high for point in data.points)
     bottom, top = room([low, high, *([] if data.floor is None else [data.floor])])
     names_at = _names(data)
     below = _NAME * (top - bottom) if any(one.is_below for one in names_at) else 0.0
-    largest = max([*sizes, (data.most_bytes or 0) / 1000])
-    reach(axes, (0, largest * 1.12 or 1), (bottom - below, top))
+    reach(axes, data.axis.ends, (bottom - below, top))
+    data.axis.mark(axes)
     _draw_budget(axes, data)
     _draw_names(axes, names_at, data)
 
@@ -153,15 +165,15 @@ def _draw_names(axes: Axes, names_at: Sequence[_Name], data: TradeOffData) -> No
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
     wide, high = across(axes) / (right - left), above(axes) / (top - bottom)
     bars = [
-        (wide * (one.size / 1000 - left), high * (one.low - bottom), high * (one.high - bottom)) for one in data.points
+        (wide * (data.axis.at(one.size) - left), high * (one.low - bottom), high * (one.high - bottom))
+        for one in data.points
     ]
-    largest = max(one.size for one in data.points) / 1000
     taken: list[_Box] = []
     for one in names_at:
         # right-aligned near the right edge, so that no name leaves the picture; the best below, so that none meet;
         # beside the middle of its interval, where the limit of the bytes may run as a line
-        side, aside = ("right", 0) if one.size > 0.6 * largest else ("left", 3)
-        long, at = width(axes, one.words, _LETTERS), wide * (one.size - left)
+        side, aside = ("right", 0) if one.across - left > _FAR * (right - left) else ("left", 3)
+        long, at = width(axes, one.words, _LETTERS), wide * (one.across - left)
         places = []
         for is_below in (one.is_below, not one.is_below):
             height, offset = (one.low, -3) if is_below else (one.high, 3)
@@ -176,7 +188,7 @@ def _draw_names(axes: Axes, names_at: Sequence[_Name], data: TradeOffData) -> No
         taken.append(box)
         axes.annotate(
             one.words,
-            (one.size, height),
+            (one.across, height),
             (aside, offset),
             textcoords="offset points",
             ha=side,
@@ -211,20 +223,33 @@ def _draw_budget(axes: Axes, data: TradeOffData) -> None:
     words: dict[str, Any] = {"fontsize": _LETTERS, "color": QUIET, "textcoords": "offset points"}
     if data.floor is not None:
         axes.plot(axes.get_xlim(), [data.floor, data.floor], **look)
-        # in the middle: the small nets stand on the left with their names, the original on the right
-        middle: dict[str, Any] = {"xycoords": axes.get_yaxis_transform(), "ha": "center", "va": "top"}
-        axes.annotate(f"at least {text.number(data.floor)}", (0.5, data.floor), (0, -3), **middle, **words)
+        said = f"at least {text.number(data.floor)}"
+        clear: dict[str, Any] = {"xycoords": axes.get_yaxis_transform(), "ha": "center", "va": "top"}
+        axes.annotate(said, (_clear(axes, data, said), data.floor), (0, -3), **clear, **words)
     if data.most_bytes is not None:
-        across = data.most_bytes / 1000
-        axes.plot([across, across], axes.get_ylim(), **look)
-        axes.annotate(f"at most {text.size(data.most_bytes)}", (across, axes.get_ylim()[0]), (3, 3), **words)
+        at = data.axis.at(data.most_bytes)
+        axes.plot([at, at], axes.get_ylim(), **look)
+        axes.annotate(f"at most {text.size(data.most_bytes)}", (at, axes.get_ylim()[0]), (3, 3), **words)
+
+
+def _clear(axes: Axes, data: TradeOffData, said: str) -> float:
+    """Where below the least score words meet the fewest intervals, as a share of the width: in the middle, at best."""
+    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+    half = width(axes, said, _LETTERS) / across(axes) / 2
+    low = (data.floor or 0.0) - (top - bottom) * _LINE / above(axes)
+    crossing = [
+        (data.axis.at(point.size) - left) / (right - left)
+        for point in data.points
+        if point.low < (data.floor or 0.0) and point.high > low
+    ]
+    return min(_PLACES, key=lambda place: sum(abs(place - at) < half + _BESIDE for at in crossing))
 
 
 class _Name(NamedTuple):
-    """What stands at the nets of one size, in kB: above their intervals, or below them."""
+    """What stands at the nets of one size, at its place along the axis: above their intervals, or below them."""
 
     words: str
-    size: float
+    across: float
     low: float
     high: float
     is_below: bool
@@ -246,7 +271,7 @@ def _names(data: TradeOffData) -> list[_Name]:
     return [
         _Name(
             ", ".join(dict.fromkeys(point.name.partition("(")[0] for point in gathered[size])),
-            size / 1000,
+            data.axis.at(size),
             min(point.low for point in gathered[size]),
             max(point.high for point in gathered[size]),
             size == accented and len(gathered) > 1 and not is_crowded,
