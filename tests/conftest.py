@@ -6,6 +6,11 @@ from collections.abc import Generator
 
 import pytest
 from _pytest.doctest import DoctestModule
+from hypothesis import HealthCheck, settings
+
+# No test is wrong because a machine is slow; whatever else was set, for a server of continuous integration say, stays.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 @pytest.hookimpl(wrapper=True)

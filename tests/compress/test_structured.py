@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, cross_entropy, glu, pad, silu
 
-from tests.compress.nets import build, digits, state
+from tests.compress.nets import build, digits, state, tiny
 from tunekit.compress.bundle import load
 from tunekit.compress.compression import Compression
 from tunekit.compress.exporter import export
@@ -624,6 +624,23 @@ def test_zeros_and_values_stay_when_channels_go() -> None:
     assert sum(zeros) > 0
 
 
+def test_each_layer_may_lose_the_same_share_of_its_channels() -> None:
+    torch.manual_seed(0)
+    first, second = nn.Linear(16, 64), nn.Linear(64, 128)
+    with torch.no_grad():
+        for weights in (first.weight[:48], first.bias[:48], second.weight[:, :48]):
+            weights.mul_(0.01)  # over all layers these go first
+    model = nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), nn.Linear(128, 4))
+    left = {}
+    for step in (Prune(0.7, "channels"), Prune(0.7, "channels", scope="layer")):
+        lab = Compression(model, tiny())
+        lab.start([step]).wait()
+        left[step.scope] = [len(parameter) for parameter in lab[1].model().parameters()][0:4:2]
+        assert lab.trials[1].metrics["parameters"] == pytest.approx(0.3 * lab.trials[0].metrics["parameters"], rel=0.05)
+    assert left["layer"][0] / 64 == pytest.approx(left["layer"][1] / 128, abs=0.1)
+    assert left["global"][1] / 128 - left["global"][0] / 64 > 0.3
+
+
 def test_layers_that_may_lose_channels_are_chosen_by_name() -> None:
     lab = Compression(build("conv"), digits())
     lab.run([Prune(0.3, granularity="channels", exclude=("0",)), Prune(0.3, granularity="channels", layers=("0",))])
@@ -652,7 +669,8 @@ def test_statistics_are_measured_anew() -> None:
         ({"granularity": "channel"}, "unknown granularity 'channel'"),
         ({"granularity": "channels", "of": "time"}, "unknown of 'time'"),
         ({"of": "macs"}, "of='macs'"),
-        ({"granularity": "channels", "pattern": "2:4"}, "pattern= are for weights"),
+        ({"granularity": "channels", "pattern": "2:4"}, "pattern= is for weights"),
+        ({"granularity": "blocks", "scope": "layer"}, "scope= is for weights and channels"),
         ({"granularity": "blocks", "schedule": "cubic", "epochs": 2}, "in rounds"),
     ],
 )

@@ -70,6 +70,7 @@ def remove(
     whole: float,
     scores: Mapping[str, Tensor],
     may_lose: Callable[[str], bool] = lambda name: True,
+    evenly: bool = False,
 ) -> Removal:
     """Remove the least important channels until the network costs no more than it may.
 
@@ -92,6 +93,8 @@ def remove(
         For each weight that counts, by its name, a tensor of its shape.
     may_lose
         Whether a layer, by its name, may lose channels that it writes.
+    evenly
+        Whether channels are ranked among those of the same layers alone, so that all lose about the same share.
 
     Raises
     ------
@@ -119,6 +122,8 @@ def remove(
             f"a channel can go where only layers read it: {type(network).__name__} has none that can "
             f"({'; '.join(reasons[:5]) or 'no layer is allowed to lose any'}); prune weights instead"
         )
+    if evenly:
+        working = [family.ranked for family in working]
     chosen = fit(working, lambda losses: cost(_without(body, working, losses), x, of), most, TOLERANCE * whole)
     slimmer = _without(body, working, chosen.losses)
     if not _runs(slimmer, x, wanted):

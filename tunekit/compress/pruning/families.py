@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tunekit.compress.pruning.organs import Side, known_organ, writes
@@ -37,6 +37,11 @@ class Family:
     def names(self) -> list[str]:
         """The layers that lose something."""
         return list(dict.fromkeys(name for name, *_ in self.bundles[0]))
+
+    @property
+    def ranked(self) -> Family:
+        """The same, with the place of each bundle among its own, from 0 to 1, as its score."""
+        return replace(self, scores=[(place + 0.5) / len(self.bundles) for place in range(len(self.bundles))])
 
     def may_go(self, may_lose: Callable[[str], bool], body: Module) -> bool:
         """Whether all layers of a network that write these channels may lose some."""

@@ -50,7 +50,8 @@ class Prune:
         The name of a registered criterion: ``"magnitude"``, ``"taylor"``, ``"activation"``, ``"activation-zeros"``,
         ``"random"`` or one of your own.
     scope
-        Of weights, ``"global"``: ranked over all chosen layers together; ``"layer"``: each layer loses the same share.
+        Of weights and channels, ``"global"``: ranked over all chosen layers together; ``"layer"``: each layer loses the
+        same share.
     pattern
         Of weights, such as ``"2:4"``: of each four consecutive inputs of an output two stay. The amount is then 0.5.
         Weights that are zero already stay zero and count; inputs that fill no block stay whole, and a note says so.
@@ -132,8 +133,10 @@ class Prune:
 
     def _check_parts(self) -> None:
         what = f"{self.granularity} are removed"
-        if self.pattern is not None or self.scope != "global":
-            raise ValueError(f"{what} by rank over all layers: scope= and pattern= are for weights; leave them out")
+        if self.pattern is not None:
+            raise ValueError(f"{what} whole: pattern= is for weights; leave it out")
+        if self.granularity == "blocks" and self.scope != "global":
+            raise ValueError(f"{what} by rank over the whole network: scope= is for weights and channels; leave it out")
         if self.schedule == "cubic":
             raise ValueError(f'{what} in rounds: got schedule="cubic"; write "iterative" or "one-shot"')
 
