@@ -191,7 +191,7 @@ def test_what_cannot_be_had_is_come_near_to(budget: Budget) -> None:
     nearest = min((trial for trial in complete if limits.score_holds(trial.metrics)), key=times)
     lost = [times(trial) for trial in complete if not limits.score_holds(trial.metrics)]
     assert f"Within the drop, row {nearest.number} costs least: " in words
-    assert times(nearest) < 2 * max([one for one in lost if one < times(nearest)], default=times(nearest))
+    assert times(nearest) < 2 * max(one for one in lost if one < times(nearest))
 
 
 def test_what_a_smaller_net_would_lose_is_said() -> None:

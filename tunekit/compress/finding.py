@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tunekit.compress.factorise import Factorise
-from tunekit.compress.fitting import Cut, Finder, Fitted, left, worst, worth_training
+from tunekit.compress.fitting import Cut, Finder, Fitted, left, worth_training
 from tunekit.compress.layers import weights_by_layer
 from tunekit.compress.pruning.prune import Prune
 from tunekit.compress.sensitivity import Sensitivity, sensitivity_of
@@ -102,8 +102,8 @@ class Search:
         for attempt in range(1 + _FURTHER):
             if len(found) > 1:
                 found = yield from self._finder(self.limits, start).timed(found)
-            nearest = min(found, key=lambda fitted: worst(fitted.shape, self.limits))
-            missed = worst(nearest.shape, self.limits)
+            nearest = min(found, key=lambda fitted: self.limits.worst(fitted.shape.figures))
+            missed = self.limits.worst(nearest.shape.figures)
             if not 1 < missed <= _HOPELESS or attempt == _FURTHER or self._is_late:
                 break
             tighter = self._finder(self.limits.tighter("latency", _ROOM / missed), start)
@@ -132,11 +132,11 @@ class Search:
             if fitted is None:
                 continue
             is_blocks_alone = fitted.shape.steps == begun.steps
-            if is_blocks_alone and _within(wanted, found) and worst(fitted.shape, wanted) < _SLACK:
+            if is_blocks_alone and _within(wanted, found) and wanted.worst(fitted.shape.figures) < _SLACK:
                 break  # the blocks alone are more than has to go
             found.append(fitted)
         if "latency" in wanted.most and found and not _within(wanted, found) and not self._is_late:
-            nearest = min(found, key=lambda fitted: worst(fitted.shape, wanted))
+            nearest = min(found, key=lambda fitted: wanted.worst(fitted.shape.figures))
             fitted = yield from finder.fit(nearest.begun, to_the_end=True)
             found += [fitted] if fitted is not None else []
         return found

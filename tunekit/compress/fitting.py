@@ -114,7 +114,7 @@ class Finder:
         for _ in range(1 + _CORRECTIONS):
             measured.append((yield from self.measured(current, begun)))
             shape = measured[-1].shape
-            if best is None or worst(shape, self._limits) < worst(best.shape, self._limits):
+            if best is None or self._limits.worst(shape.figures) < self._limits.worst(best.shape.figures):
                 best = measured[-1]
             if self._limits.costs_hold(shape.figures):
                 return (yield from self._relaxed(begun, like, measured))
@@ -131,10 +131,10 @@ class Finder:
     def _relaxed(self, begun: Cut, like: Prune, measured: Sequence[Fitted]) -> Generator[Event, None, Fitted]:
         """Cut a little less than what fits, where that is far below its limits: every channel is worth something."""
         fits = measured[-1]
-        if len(measured) == 1 or worst(fits.shape, self._limits) > _SLACK:
+        if len(measured) == 1 or self._limits.worst(fits.shape.figures) > _SLACK:
             return fits
         before = measured[-2]
-        small, large = worst(fits.shape, self._limits), worst(before.shape, self._limits)
+        small, large = self._limits.worst(fits.shape.figures), self._limits.worst(before.shape.figures)
         share = (_FULL - small) / (large - small) if large > small else 0.0
         operations = fits.cut.macs + share * (before.cut.macs - fits.cut.macs)
         amount = round(1 - operations / self._start.macs, 3)
@@ -226,7 +226,7 @@ class Finder:
             )
             for form, content in forms.items()
         }
-        best = min(shapes.values(), key=lambda shape: worst(shape, self._limits))
+        best = min(shapes.values(), key=lambda shape: self._limits.worst(shape.figures))
         found = Fitted(cut, best, forms[best.form], begun)
         if times and _NEAR[0] < self._limits.ratios(best.figures)["latency"] < _NEAR[1]:
             (found,) = yield from self.timed([found])
@@ -267,11 +267,6 @@ def left(stage: Stage, context: Context) -> tuple[int, int]:
     """The parameters and the operations of a stage."""
     network = copied(stage.network).cpu()
     return counts(network)[0], macs(network, context.task.validation.head(2))
-
-
-def worst(shape: Shape, limits: Limits) -> float:
-    """The cost that is nearest to its limit, or farthest above it, as a share of that."""
-    return max(limits.ratios(shape.figures).values())
 
 
 def worth_training(found: Sequence[Fitted]) -> list[Fitted]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -49,6 +50,14 @@ class Limits:
         """Each limited figure as a share of what it may be: above 1 it breaks the limit. Unknown ones are left out."""
         return {name: figures[METRICS[name]] / most for name, most in self.most.items() if METRICS[name] in figures}
 
+    def are_known(self, figures: Mapping[str, float]) -> bool:
+        """Whether all limited figures are among these."""
+        return all(METRICS[name] in figures for name in self.most)
+
+    def worst(self, figures: Mapping[str, float]) -> float:
+        """The cost that is farthest above its limit, or nearest below it, as a share of that; infinite without any."""
+        return max(self.ratios(figures).values(), default=math.inf)
+
     def without(self, name: str) -> Limits:
         """The same without one of the limits on costs."""
         return Limits(self.metric, self.floor, {one: most for one, most in self.most.items() if one != name})
@@ -65,8 +74,7 @@ class Limits:
 
     def costs_hold(self, figures: Mapping[str, float]) -> bool:
         """Whether all limited figures are known, and within their limits."""
-        ratios = self.ratios(figures)
-        return len(ratios) == len(self.most) and all(ratio <= 1 for ratio in ratios.values())
+        return self.are_known(figures) and all(ratio <= 1 for ratio in self.ratios(figures).values())
 
     def score_holds(self, figures: Mapping[str, float]) -> bool:
         """Whether the score is not below the floor."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -66,13 +66,14 @@ class Nearing:
         sought = self.findings.sought
         if self.findings.fitting or not self.findings.others or sought is None:
             return 1.0
-        return min(_times(sought, shape.figures) for shape in self.findings.others)
+        return min(sought.worst(shape.figures) for shape in self.findings.others)
 
     def _kept(self) -> float:
         """How many times the budget costs the row that costs least of those that keep the drop."""
         limits = self._limits
         rows = [trial.metrics for trial in self.history if trial.state == "complete"]
-        return min(_times(limits, figures) for figures in rows if limits.score_holds(figures))
+        measured = [figures for figures in rows if limits.are_known(figures)]
+        return min(limits.worst(figures) for figures in measured if limits.score_holds(figures))
 
     @property
     def _limits(self) -> Limits:
@@ -100,11 +101,7 @@ class Nearing:
         sought = self.findings.sought
         if sought is None:
             return []
-        costs = [(_times(sought, shape.figures), shape) for shape in self.findings.others]
+        known = [shape for shape in self.findings.others if sought.are_known(shape.figures)]
+        costs = [(sought.worst(shape.figures), shape) for shape in known]
         near = [(times, shape) for times, shape in costs if allowed / _WORTH <= times <= allowed]
         return [shape for _, shape in sorted(near, key=lambda pair: -pair[0])[:1]]
-
-
-def _times(limits: Limits, figures: Mapping[str, float]) -> float:
-    ratios = limits.ratios(figures)
-    return max(ratios.values()) if len(ratios) == len(limits.most) else math.inf

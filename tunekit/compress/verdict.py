@@ -99,7 +99,7 @@ def _missed(budget: Budget, limits: Limits, findings: Findings, trials: Sequence
         )
     elif findings.others and not findings.fitting:
         sought = findings.sought or limits
-        nearest_shape = min(findings.others, key=lambda shape: max(sought.ratios(shape.figures).values()))
+        nearest_shape = min(findings.others, key=lambda shape: sought.worst(shape.figures))
         parts.append(
             "No way to cut the net makes it that small: at the nearest, "
             f"{'; '.join(sought.broken(nearest_shape.figures))}."
@@ -115,9 +115,8 @@ def _missed(budget: Budget, limits: Limits, findings: Findings, trials: Sequence
             f"Within the drop, row {cheapest.number} costs least: {_against(cheapest.metrics, original, limits)}."
         )
     if sound and not small:
-        cheaper = [
-            one for one in complete if _times(one, limits) <= _ABOUT * _times(_cheapest(complete, limits), limits)
-        ]
+        most = _ABOUT * limits.worst(_cheapest(complete, limits).metrics)
+        cheaper = [one for one in complete if limits.worst(one.metrics) <= most]
         best = max(cheaper, key=lambda trial: trial.metrics[metric])
         if best not in sound:
             parts.append(
@@ -127,14 +126,9 @@ def _missed(budget: Budget, limits: Limits, findings: Findings, trials: Sequence
     return parts
 
 
-def _times(row: Trial, limits: Limits) -> float:
-    """How many times its limit the worst cost of a row is."""
-    return max(limits.ratios(row.metrics).values(), default=math.inf)
-
-
 def _cheapest(rows: Sequence[Trial], limits: Limits) -> Trial:
     """The row that misses the limits on costs by the least."""
-    return min(rows, key=lambda trial: _times(trial, limits))
+    return min(rows, key=lambda trial: limits.worst(trial.metrics))
 
 
 def _drop_of(row: Trial, original: Trial, metric: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,21 +25,22 @@ class BytesAxis:
 
     Parameters
     ----------
-    sizes
-        The bytes of all that is shown, at least one.
+    least, most
+        The fewest and the most bytes that are shown.
 
     Examples
     --------
-    >>> BytesAxis([467_000, 100_000]).at(100_000), BytesAxis([467_000, 1000]).at(100_000)
+    >>> BytesAxis(100_000, 467_000).at(100_000), BytesAxis(1000, 467_000).at(100_000)
     (100.0, 2.0)
     """
 
-    sizes: Sequence[float]
+    least: float
+    most: float
 
     @property
     def is_logarithmic(self) -> bool:
         """Whether the largest is many times the smallest; one of no bytes is at the end of a line."""
-        return 0 < _WIDE * min(self.sizes) < max(self.sizes)
+        return 0 < _WIDE * self.least < self.most
 
     def at(self, size: float) -> float:
         """The place of so many bytes."""
@@ -49,7 +49,7 @@ class BytesAxis:
     @property
     def ends(self) -> tuple[float, float]:
         """The places where the axis begins and ends."""
-        low, high = self.at(min(self.sizes)), self.at(max(self.sizes))
+        low, high = self.at(self.least), self.at(self.most)
         if not self.is_logarithmic:
             return 0.0, high * (1 + _BEYOND) or 1.0
         room = _ROOM * (high - low)

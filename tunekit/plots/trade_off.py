@@ -82,8 +82,8 @@ class TradeOffData:
     @property
     def axis(self) -> BytesAxis:
         """Where the bytes stand, those of the nets and of the budget."""
-        sizes = [point.size for point in self.points]
-        return BytesAxis(sizes if self.most_bytes is None else [*sizes, self.most_bytes])
+        sizes = [*(point.size for point in self.points), *([] if self.most_bytes is None else [self.most_bytes])]
+        return BytesAxis(min(sizes), max(sizes))
 
 
 def trade_off_data(history: History, limits: Limits | None = None, best: int | None = None) -> TradeOffData:
@@ -144,8 +144,9 @@ def draw_trade_off(axes: Axes, data: TradeOffData) -> None:
     if not data.points:
         hide(axes)
         return
+    axis = data.axis
     for place, point in enumerate(data.points):
-        at = data.axis.at(point.size)
+        at = axis.at(point.size)
         # above all others: one that is as large and as good may lie at the same place
         look: dict[str, Any] = {"color": ACCENT, "zorder": 3} if place == data.accented else {"color": QUIET}
         axes.plot([at, at], [point.low, point.high], linewidth=1.2, solid_capstyle="butt", **look)
@@ -154,8 +155,8 @@ def draw_trade_off(axes: Axes, data: TradeOffData) -> None:
     bottom, top = room([low, high, *([] if data.floor is None else [data.floor])])
     names_at = _names(data)
     below = _NAME * (top - bottom) if any(one.is_below for one in names_at) else 0.0
-    reach(axes, data.axis.ends, (bottom - below, top))
-    data.axis.mark(axes)
+    reach(axes, axis.ends, (bottom - below, top))
+    axis.mark(axes)
     _draw_budget(axes, data)
     _draw_names(axes, names_at, data)
 
@@ -164,8 +165,9 @@ def _draw_names(axes: Axes, names_at: Sequence[_Name], data: TradeOffData) -> No
     """Write the names as long as none lies on another, the most important first, clear of other nets' intervals."""
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
     wide, high = across(axes) / (right - left), above(axes) / (top - bottom)
+    axis = data.axis
     bars = [
-        (wide * (data.axis.at(one.size) - left), high * (one.low - bottom), high * (one.high - bottom))
+        (wide * (axis.at(one.size) - left), high * (one.low - bottom), high * (one.high - bottom))
         for one in data.points
     ]
     taken: list[_Box] = []
@@ -237,8 +239,9 @@ def _clear(axes: Axes, data: TradeOffData, said: str) -> float:
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
     half = width(axes, said, _LETTERS) / across(axes) / 2
     low = (data.floor or 0.0) - (top - bottom) * _LINE / above(axes)
+    axis = data.axis
     crossing = [
-        (data.axis.at(point.size) - left) / (right - left)
+        (axis.at(point.size) - left) / (right - left)
         for point in data.points
         if point.low < (data.floor or 0.0) and point.high > low
     ]
