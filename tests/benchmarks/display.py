@@ -95,7 +95,7 @@ study.stop()
 study.wait()
 """
 
-# The picture of 1,000 trials of 20 steps, drawn anew after each further trial.
+# The pictures of 1,000 trials of 20 steps, of which one is drawn anew after each further trial, in turn.
 UPDATES = """
 from tunekit.plots.image import png
 from tunekit.plots.live import LivePainter
@@ -107,10 +107,10 @@ def learned(lr):
 large = tk.Study(learned, tk.Space(lr=(0.0, 1.0)), sampler="random", seed=0)
 large.run(1000)
 painter, updates = LivePainter(large), []
-for _ in range(UPDATED):
+for number in range(UPDATED):
     large.tell({"lr": 0.5}, 3.0)
     began = time.thread_time()
-    png(painter.paint().figure)
+    png(painter.paint(number % painter.count).figure)
     updates.append(1000 * (time.thread_time() - began))
 """
 

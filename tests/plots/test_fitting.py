@@ -42,7 +42,7 @@ def test_the_two_titles_of_the_live_picture_do_not_touch() -> None:
 
     study = tk.Study(objective, {"x": (0.0, 1.0)}, maximize=LONG, sampler="random", seed=0)
     study.run(4)
-    figure = live.LivePainter(study).paint().figure
+    figure = live.live_picture(study).figure
     figure.draw_without_rendering()
     boxes = [axes._left_title.get_window_extent() for axes in figure.axes]  # type: ignore[attr-defined]
     assert boxes[0].x1 < boxes[1].x0

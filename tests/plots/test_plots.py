@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -203,6 +204,25 @@ def test_the_live_picture_follows_the_job_on_one_figure() -> None:
     assert "3 scores" in painted.alt
     first = png(painted.figure).data
     assert png(painter.paint().figure).data == first
+
+
+def test_the_live_pictures_of_what_reports_its_steps_share_the_width_of_one() -> None:
+    def learned(x: float) -> Iterator[float]:
+        yield from (x, 2 * x)
+
+    study = tk.Study(learned, tk.Space(x=(0.0, 1.0)), sampler="random", seed=0)
+    painter = live.LivePainter(study)
+    assert painter.count == 1
+    alone = painter.paint()
+    study.run(3)
+    assert painter.count == 2
+    left, right = painter.paint(0), painter.paint(1)
+    assert left.alt.startswith("Best score")
+    assert "3 scores" in left.alt
+    assert right.alt.startswith("Learning curves: Trial")
+    whole = live.live_picture(study)
+    assert whole.alt == f"{left.alt} {right.alt}"
+    assert png(left.figure).width + png(right.figure).width == png(alone.figure).width == png(whole.figure).width
 
 
 def test_words_hold_on_both_themes() -> None:

@@ -41,8 +41,8 @@ def test_every_job_has_its_own_pixels_whatever_was_drawn_before() -> None:
         made = job()
         painter = painters.setdefault(type(made), live.LivePainter(made))
         painter.job = made
-        for _ in range(2):
-            figure = painter.paint().figure
+        for place in [*range(painter.count)] * 2:
+            figure = painter.paint(place).figure
             seen.append(repainted(figure))
             assert np.array_equal(seen[-1], drawn_once(figure)), name
     assert len({pixels.tobytes() for pixels in seen}) > 0.9 * len(seen) / 2
@@ -96,7 +96,7 @@ def test_limits_stay_while_they_suit_and_a_picture_that_stays_has_none_to_spare(
     study.run(3)
     painter.paint()
     assert axes.get_xlim() == kept
-    (once,) = live.LivePainter(study).paint().figure.axes
+    (once,) = live.live_picture(study).figure.axes
     assert once.get_xlim() == (-0.5, 103.5)
 
 

@@ -54,6 +54,11 @@ class CurvesData:
         return tuple(curve for curve in (self.best, *self.running, *self.others, *self.halted) if curve)
 
 
+def has_curves(history: History) -> bool:
+    """Whether any trial has reported its score, so that there is something to see."""
+    return any(_has_curve(trial, history.goal.metric) for trial in history)
+
+
 def curves_data(history: History) -> CurvesData:
     """Compute what the picture shows from a history."""
     metric = history.goal.metric

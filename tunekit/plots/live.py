@@ -1,4 +1,4 @@
-"""The picture of a job that is going on: where it stands on the left, how it learns on the right."""
+"""The pictures of a job that is going on: where it stands, and beside it how it learns."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING
 from tunekit.compress.rows import Rows
 from tunekit.core import text
 from tunekit.core.job import Job
-from tunekit.plots.curves import curves_data, draw_curves
+from tunekit.plots.curves import curves_data, draw_curves, has_curves
 from tunekit.plots.history import draw_history, history_data
 from tunekit.plots.image import drawing
-from tunekit.plots.theme import new_figure, wipe
-from tunekit.plots.trade_off import TradeOffData, draw_trade_off, trade_off_data
+from tunekit.plots.theme import WIDTH, new_figure, wipe
+from tunekit.plots.trade_off import draw_trade_off, trade_off_data
 from tunekit.search.study import Study
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+# The most pictures that one job has.
+PLACES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ class LivePicture:
 
 
 class LivePainter:
-    """Draws one job again and again, on the same figure as long as it has the same parts.
+    """Draws the pictures of one job again and again, each on a figure of its own: one at a time costs half of both.
 
     Parameters
     ----------
@@ -40,42 +43,49 @@ class LivePainter:
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        self._figure: Figure | None = None
-        self._axes: list[Axes] = []
+        self._kept: dict[tuple[int, int], tuple[Figure, Axes]] = {}
 
-    def paint(self) -> LivePicture:
-        """Draw the job as it stands; the figure belongs to the painter until the next call."""
-        history = self.job.history
-        curves = curves_data(history)
-        has_curves = bool(curves.all)
+    @property
+    def count(self) -> int:
+        """How many pictures the job has now: 1 or 2, side by side in the width of one."""
+        return _count(self.job)
+
+    def paint(self, place: int = 0) -> LivePicture:
+        """Draw the picture at a place from the left as the job stands; the figure is drawn anew by the next call."""
         with drawing:
-            figure = self._canvas(2 if has_curves else 1)
-            if isinstance(self.job, Study):
-                scores = history_data(history)
-                draw_history(self._axes[0], scores)
-                title, points = scores.title, f"{text.plural(len(scores.numbers), 'score')} in the order of the trials"
-                points += f", {scores.left_out}" if scores.left_out else ""
-            else:
-                sizes = _trade_off(self.job)
-                draw_trade_off(self._axes[0], sizes)
-                title, points = (
-                    sizes.title,
-                    f"{text.plural(len(sizes.points), 'net')}, file size against {sizes.metric}",
-                )
-            if has_curves:
-                draw_curves(self._axes[1], curves)
-                points += f". Learning curves: {curves.title}"
-        return LivePicture(figure, text.printable(f"{title}. {points}."))
-
-    def _canvas(self, columns: int) -> Figure:
-        if self._figure is None or len(self._axes) != columns:
-            self._figure, self._axes = new_figure(columns, again=True)
-        for axes in self._axes:
+            key = place, self.count
+            if key not in self._kept:
+                figure, (axes,) = new_figure(width=WIDTH // self.count, again=True)
+                self._kept[key] = figure, axes
+            figure, axes = self._kept[key]
             wipe(axes)
-        return self._figure
+            return LivePicture(figure, text.printable(f"{_draw(self.job, place, axes)}."))
 
 
-def _trade_off(job: Job) -> TradeOffData:
-    if isinstance(job, Rows):
-        return trade_off_data(job.history, job.limits, job.best_number)
-    return trade_off_data(job.history)
+def live_picture(job: Job) -> LivePicture:
+    """Draw all pictures of a job as it stands, side by side on one new figure."""
+    with drawing:
+        figure, axes = new_figure(_count(job))
+        said = [_draw(job, place, one) for place, one in enumerate(axes)]
+        return LivePicture(figure, text.printable(f"{'. '.join(said)}."))
+
+
+def _count(job: Job) -> int:
+    return PLACES if has_curves(job.history) else 1
+
+
+def _draw(job: Job, place: int, axes: Axes) -> str:
+    """Draw one picture; return what it shows in words."""
+    if place:
+        curves = curves_data(job.history)
+        draw_curves(axes, curves)
+        return f"Learning curves: {curves.title}"
+    if isinstance(job, Study):
+        scores = history_data(job.history)
+        draw_history(axes, scores)
+        left_out = f", {scores.left_out}" if scores.left_out else ""
+        return f"{scores.title}. {text.plural(len(scores.numbers), 'score')} in the order of the trials{left_out}"
+    limited = (job.limits, job.best_number) if isinstance(job, Rows) else ()
+    sizes = trade_off_data(job.history, *limited)
+    draw_trade_off(axes, sizes)
+    return f"{sizes.title}. {text.plural(len(sizes.points), 'net')}, file size against {sizes.metric}"

@@ -16,11 +16,11 @@ from tunekit.core import text
 from tunekit.core.job import Job
 from tunekit.core.surroundings import kernel_shell
 from tunekit.plots.image import Image, png
-from tunekit.plots.live import LivePainter
+from tunekit.plots.live import live_picture
 from tunekit.widgets import comms
+from tunekit.widgets.live_pictures import LivePictures
 from tunekit.widgets.pace import Pace
 from tunekit.widgets.panel import Panel
-from tunekit.widgets.rest import Rest
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 # What a cell shows, by MIME type, and the metadata of it.
@@ -47,7 +47,7 @@ class LiveView:
     def __init__(self, job: Job) -> None:
         self.job = job
         self.heading = text.printable(job.heading)
-        self._painter = LivePainter(job)
+        self._pictures = LivePictures(job)
         self._places: list[str] = []
         self._cell: str | None = None
         self._changed = threading.Event()
@@ -104,20 +104,17 @@ class LiveView:
     # On the render thread
 
     def _render(self) -> None:
-        self._warm_up()
-        rest, pace, version = Rest(), Pace(), 0
+        self._pictures.warm_up()
+        pace, version = Pace(), 0
         while not self.job.is_over:
-            if self._changed.wait(min(rest.seconds_until_due(version), _SECONDS_BETWEEN_CLOCKS)):
+            if self._changed.wait(min(self._pictures.seconds_until_due(version), _SECONDS_BETWEEN_CLOCKS)):
                 self._changed.clear()
                 version += 1
             if self.job.is_over:
                 break
-            update = self._words()
             # while it rests there is no work to slow down
-            if rest.is_due(version, in_a_hurry=self.job.state == "paused"):
-                with rest:
-                    update |= self._picture()
-            self._panel.update(**update)
+            pictures = self._pictures.due(version, in_a_hurry=self.job.state == "paused")
+            self._panel.update(**self._words(), **pictures)
             self._pressed.wait(pace.seconds())  # what answers a press travels at once
             self._pressed.clear()
         self._unsubscribe()
@@ -125,18 +122,9 @@ class LiveView:
         self._leave()
         self._panel.dispose()
 
-    def _warm_up(self) -> None:
-        """Draw once unseen: reading matplotlib and its fonts is not what a picture costs."""
-        png(self._painter.paint().figure)
-
     def _words(self) -> dict[str, Any]:
         status = self.job.status()
         return {"state": status.state, "words": text.printable(status.words), "fraction": status.fraction}
-
-    def _picture(self) -> dict[str, Any]:
-        painted = self._painter.paint()
-        image = png(painted.figure)
-        return {"picture": image.data, "width": image.width, "alt": painted.alt}
 
     def _leave(self) -> None:
         assert self._final is not None
@@ -155,7 +143,7 @@ def picture_bundle(words: str, image: Image, alt: str) -> Bundle:
 
 def final_bundle(words: str, job: Job) -> Bundle:
     """What a job leaves: words, and its picture as it stands, without the room that a growing one keeps."""
-    painted = LivePainter(job).paint()
+    painted = live_picture(job)
     return picture_bundle(words, png(painted.figure, final=True), painted.alt)
 
 

@@ -35,26 +35,27 @@ function keepKeys(isInside) {
   return () => window.removeEventListener("keydown", keep, true);
 }
 
-// The PNG of a model at half its pixels, with its alt text, in an image that follows it.
-function follow(picture, model) {
+// The PNG of a model at half its pixels, with its alt text, in an image that follows it: by the name of the trait that
+// has its bytes, and by what stands before "width" and "alt".
+function follow(picture, model, name = "picture", before = "") {
   let url = null;
 
   function draw() {
-    const data = model.get("picture");
+    const data = model.get(name);
     picture.hidden = !data || data.byteLength === 0;
     if (picture.hidden) return;
-    const before = url;
+    const last = url;
     url = URL.createObjectURL(new Blob([data], { type: "image/png" }));
     picture.src = url;
-    picture.width = model.get("width");
-    picture.alt = model.get("alt");
-    if (before) URL.revokeObjectURL(before);
+    picture.width = model.get(`${before}width`);
+    picture.alt = model.get(`${before}alt`);
+    if (last) URL.revokeObjectURL(last);
   }
 
-  model.on("change:picture", draw);
+  model.on(`change:${name}`, draw);
   draw();
   return () => {
-    model.off("change:picture", draw);
+    model.off(`change:${name}`, draw);
     if (url) URL.revokeObjectURL(url);
   };
 }

@@ -28,8 +28,11 @@ function render({ model, el }) {
   const words = element("div", "tunekit-words", { role: "status", "aria-live": "off" });
   const announced = element("div", "tunekit-announced", { "aria-live": "polite" });
   const hint = element("div", "tunekit-hint");
+  const pictures = element("div", "tunekit-pictures");
   const picture = element("img", "tunekit-picture");
-  panel.append(bar, words, announced, hint, picture);
+  const beside = element("img", "tunekit-picture");
+  pictures.append(picture, beside);
+  panel.append(bar, words, announced, hint, pictures);
   el.append(panel);
 
   let pressed = null;   // what was pressed and not yet confirmed: shown at once, before the kernel answers
@@ -94,7 +97,7 @@ function render({ model, el }) {
   model.on("change:words change:fraction change:hint", show);
   show();
 
-  const letPictureGo = follow(picture, model);
+  const letPicturesGo = [follow(picture, model), follow(beside, model, "beside", "beside_")];
   const letKernelGo = whenLost(model, () => {
     isLost = true;
     clearTimeout(again);
@@ -105,7 +108,7 @@ function render({ model, el }) {
   return () => {
     letKeysGo();
     letKernelGo();
-    letPictureGo();
+    for (const letGo of letPicturesGo) letGo();
     clearTimeout(again);
     model.off("change:state", confirmState);
     model.off("change:words", announce);

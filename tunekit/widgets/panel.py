@@ -1,4 +1,4 @@
-"""The one live widget: buttons, progress, a sentence, a picture. It knows nothing of jobs."""
+"""The one live widget: buttons, progress, a sentence, one picture or two. It knows nothing of jobs."""
 
 from __future__ import annotations
 
@@ -37,6 +37,9 @@ class Panel(PageWidget):
     picture = traitlets.Bytes(b"").tag(sync=True)
     width = traitlets.Int(0).tag(sync=True)
     alt = traitlets.Unicode("").tag(sync=True)
+    beside = traitlets.Bytes(b"").tag(sync=True)
+    beside_width = traitlets.Int(0).tag(sync=True)
+    beside_alt = traitlets.Unicode("").tag(sync=True)
 
     def __init__(self, heading: str, press: Callable[[str], None]) -> None:
         super().__init__(heading=heading)

@@ -6,11 +6,9 @@ from typing import Any
 
 from tunekit.core import text
 from tunekit.core.job import Job
-from tunekit.plots.image import png
-from tunekit.plots.live import LivePainter
 from tunekit.widgets.explorer import Explorer, Tab
+from tunekit.widgets.live_pictures import LivePictures
 from tunekit.widgets.panel import Panel
-from tunekit.widgets.rest import Rest
 
 
 class ProgressTab(Tab):
@@ -21,8 +19,7 @@ class ProgressTab(Tab):
     def __init__(self, explorer: Explorer) -> None:
         super().__init__(explorer)
         self._panel = Panel("Progress", self._press)
-        self._painter = LivePainter(self.job)
-        self._rest = Rest()
+        self._pictures = LivePictures(self.job)
 
     @property
     def widget(self) -> Any:
@@ -32,12 +29,12 @@ class ProgressTab(Tab):
     def refresh(self) -> None:
         """Write the words, and draw the picture where it is old and the work leaves time."""
         status = self.job.status()
-        self._panel.update(state=status.state, words=text.printable(status.words), fraction=status.fraction)
-        if self._rest.is_due(self.explorer.version, in_a_hurry=is_at_rest(self.job)):
-            with self._rest:
-                painted = self._painter.paint()
-                image = png(painted.figure)
-            self._panel.update(picture=image.data, width=image.width, alt=painted.alt)
+        words: dict[str, Any] = {
+            "state": status.state,
+            "words": text.printable(status.words),
+            "fraction": status.fraction,
+        }
+        self._panel.update(**words, **self._pictures.due(self.explorer.version, in_a_hurry=is_at_rest(self.job)))
 
     def _press(self, button: str) -> None:
         {"pause": self.job.pause, "resume": self.job.resume, "stop": self.job.stop}[button]()
