@@ -205,7 +205,7 @@ def test_the_live_panel_shuts_nobody_out(lab: Lab, theme: Theme) -> None:
     page, _ = opened(lab, theme, 1100, "study.start(10_000)")
     page.run_cell(2)
     live = page.cell(2).locator
-    live.get_by_role("img").wait_for()
+    live.get_by_role("img").last.wait_for()
     assert grave_faults(page, ".tunekit-panel") == []
     live.get_by_role("button", name="Pause").press("Enter")
     live.get_by_role("button", name="Resume").wait_for()
@@ -218,7 +218,7 @@ def test_a_live_panel_says_that_its_kernel_has_gone(lab: Lab) -> None:
     page, explorer = opened(lab, "light", 1100, "study.start(10_000)")
     page.run_cell(2)
     live = page.cell(2).locator
-    live.get_by_role("img").wait_for()
+    live.get_by_role("img").last.wait_for()
     page.restart_kernel()
     gone = "The kernel that this panel belongs to has gone: run the cell again."
     live.get_by_text(gone).wait_for()

@@ -103,7 +103,7 @@ def test_another_notebook_watches_and_cannot_disturb(lab: Lab) -> None:
     watches, _ = opened(lab, "watches", ['import tunekit as tk\ntk.watch("../watched.jsonl").follow().wait()'])
     watches.run_cell(0, wait=False)
     until(lambda: "Best score" in words(watches, "watched.jsonl"))
-    panel(watches, "watched.jsonl").get_by_role("img").wait_for()
+    panel(watches, "watched.jsonl").get_by_role("img").last.wait_for()
     (folder / "seen").touch()
     runs.wait(timeout=60)
     watches.wait(timeout=20)

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import nbformat
+from playwright.sync_api import Locator
 
 from tests.browser.lab import Lab, LabPage
 from tests.browser.panels import panel, until, words
@@ -23,6 +24,14 @@ def screenshot(page: LabPage, cell: str, name: str) -> None:
     page.cell(cell).screenshot(SCREENSHOTS / f"{name}.png")
 
 
+def is_below(one: Locator, other: Locator) -> bool:
+    """Whether the other picture begins where the first one ends."""
+    first, second = one.bounding_box(), other.bounding_box()
+    assert first is not None
+    assert second is not None
+    return second["y"] >= first["y"] + first["height"]
+
+
 def begin_search(page: LabPage) -> None:
     """Run the cells before the search, and begin it."""
     notebook = nbformat.read(ROOT / "notebooks" / "quickstart.ipynb", as_version=4)
@@ -37,10 +46,11 @@ def test_pause_stands_still_resume_goes_on_and_stop_keeps(lab: Lab) -> None:
     page = lab.open("quickstart.ipynb", "dark", size=(1100, 1000), scale=2)
     begin_search(page)
     study = panel(page, "Study")
-    picture = study.get_by_role("img")
+    pictures = [study.get_by_role("img", name=name) for name in ("Best accuracy", "Learning curves")]
     until(lambda: bool(re.match(r"[2-9] of 14 done", words(page, "Study"))))
-    picture.wait_for()
-    before = picture.get_attribute("src")
+    for picture in pictures:
+        picture.wait_for()
+    before = [picture.get_attribute("src") for picture in pictures]
 
     study.get_by_role("button", name="Pause").click()
     until(lambda: words(page, "Study").startswith("Paused at"))
@@ -49,11 +59,17 @@ def test_pause_stands_still_resume_goes_on_and_stop_keeps(lab: Lab) -> None:
     time.sleep(2)
     assert (words(page, "Study"), study.get_by_role("progressbar").get_attribute("aria-valuenow")) == standing
     assert "nothing is lost" in standing[0]
+    page.page.set_viewport_size({"width": 560, "height": 1000})
+    until(lambda: is_below(*pictures))
+    screenshot(page, SEARCH, "paused-narrow-dark")
+    page.page.set_viewport_size({"width": 1100, "height": 1000})
+    until(lambda: not is_below(*pictures))
 
     study.get_by_role("button", name="Resume").click()
     until(lambda: bool(re.match(r"\d+ of 14 done", words(page, "Study"))) and words(page, "Study") != standing[0])
-    until(lambda: picture.get_attribute("src") != before)
-    assert re.match(r"Best accuracy 0\.\d+, at trial \d+", picture.get_attribute("alt") or "")
+    for picture, was in zip(pictures, before, strict=True):
+        until(lambda picture=picture, was=was: picture.get_attribute("src") != was)
+    assert re.match(r"Best accuracy 0\.\d+, at trial \d+", pictures[0].get_attribute("alt") or "")
     time.sleep(2)  # so that the picture to look at has some trials in it
     screenshot(page, SEARCH, "searching-dark")
 

@@ -641,6 +641,24 @@ def test_each_layer_may_lose_the_same_share_of_its_channels() -> None:
     assert left["global"][1] / 128 - left["global"][0] / 64 > 0.3
 
 
+@pytest.mark.parametrize("share", [0.5, 0.1, 0.03])
+def test_widths_need_not_be_round_where_single_channels_are_asked_for(share: float) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(16, 64), nn.ReLU(), nn.Linear(64, 160), nn.ReLU(), nn.Linear(160, 4))
+    widths, missed = {}, {}
+    for multiple in (16, 1):
+        lab = Compression(model, tiny())
+        lab.start([Prune(1 - share, "channels", round_to=multiple)]).wait()  # type: ignore[arg-type]
+        layers = [layer for layer in lab[1].model().modules() if isinstance(layer, nn.Linear)]
+        widths[multiple] = [layer.out_features for layer in layers[:-1]]
+        left = lab.trials[1].metrics["parameters"] / lab.trials[0].metrics["parameters"]
+        missed[multiple] = abs(left - share)
+    assert any(width % 16 == 0 for width in widths[16])
+    assert missed[1] <= min(0.005, missed[16] + 1e-9)
+    if share < 0.05:  # a round width is most of what is left
+        assert min(widths[1]) < 16
+
+
 def test_layers_that_may_lose_channels_are_chosen_by_name() -> None:
     lab = Compression(build("conv"), digits())
     lab.run([Prune(0.3, granularity="channels", exclude=("0",)), Prune(0.3, granularity="channels", layers=("0",))])
@@ -672,6 +690,9 @@ def test_statistics_are_measured_anew() -> None:
         ({"granularity": "channels", "pattern": "2:4"}, "pattern= is for weights"),
         ({"granularity": "blocks", "scope": "layer"}, "scope= is for weights and channels"),
         ({"granularity": "blocks", "schedule": "cubic", "epochs": 2}, "in rounds"),
+        ({"granularity": "channels", "round_to": 3}, "one of 16, 8, 4, 2, 1 channels: got round_to=3"),
+        ({"granularity": "blocks", "round_to": 8}, "round_to= is for channels"),
+        ({"round_to": 8}, "layers keep their widths"),
     ],
 )
 def test_a_wrong_setting(settings: dict[str, object], words: str) -> None:

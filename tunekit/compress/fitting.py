@@ -40,8 +40,6 @@ _SECONDS, _AGAIN = 0.08, 0.3
 _NEAR = (0.7, 1.6)
 _CALIBRATION = 64
 
-# The smallest channels; the amount is found later.
-_CHANNELS = Prune(0.5, "channels")
 # What channels are removed by: as in Prune(of=...).
 Of = Literal["parameters", "macs"]
 
@@ -93,9 +91,7 @@ class Finder:
             return None
         return Cut((*given.steps, step), stage, *left(stage, self._context))
 
-    def fit(
-        self, begun: Cut, like: Prune = _CHANNELS, *, to_the_end: bool = False
-    ) -> Generator[Event, None, Fitted | None]:
+    def fit(self, begun: Cut, like: Prune, *, to_the_end: bool = False) -> Generator[Event, None, Fitted | None]:
         """Remove channels until the net costs no more than it may; return the nearest, None where there is nothing.
 
         Parameters
@@ -137,7 +133,7 @@ class Finder:
         small, large = self._limits.worst(fits.shape.figures), self._limits.worst(before.shape.figures)
         share = (_FULL - small) / (large - small) if large > small else 0.0
         operations = fits.cut.macs + share * (before.cut.macs - fits.cut.macs)
-        amount = round(1 - operations / self._start.macs, 3)
+        amount = _rounded(1 - operations / self._start.macs)
         if not 0 < amount <= _MOST:
             return fits
         wider = yield from self.cut(begun, replace(like, amount=amount, of="macs"))
@@ -152,7 +148,7 @@ class Finder:
         """Leave no more than so much of what was begun with; less, where that would be the current net again."""
         whole = self._start.parameters if of == "parameters" else self._start.macs
         while (removed := 1 - most[of] / whole) > 0:
-            amount = min(_MOST, round(removed, 3))
+            amount = min(_MOST, _rounded(removed))
             thinner = yield from self.cut(begun, replace(like, amount=amount, of=of))
             if thinner is None or (thinner.macs, thinner.parameters) != (current.macs, current.parameters):
                 return thinner
@@ -261,6 +257,11 @@ def _line(measured: Sequence[Fitted], limit: float) -> float:
     if more <= fewer or slow <= fast:
         return fewer * limit / fast  # noise: go on as if time were all operations
     return fewer - (fast - limit) * (more - fewer) / (slow - fast)
+
+
+def _rounded(amount: float) -> float:
+    """An amount as it is read easily: within 1 % of what is left."""
+    return round(amount, 3 if amount < 0.95 else 4)
 
 
 def left(stage: Stage, context: Context) -> tuple[int, int]:

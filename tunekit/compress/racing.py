@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 # Epochs of the rounds: all shapes, those that may be the best, and to the end.
 _SHORT, _MIDDLE, _LONG = 4, 4, 16
+# Where the first round leaves even the best far below the score that must be kept, that one recovers fastest, which says
+# little of where it ends: so many are trained on for so long, at a fast rate, before any is left out.
+_RECOVERING, _RECOVERY = 4, 8
 # How many may be the best, and are trained to the end one after the other before the budget is given up.
 _FINALISTS = 2
 # In how many ways the best shape is trained to the end.
@@ -78,7 +81,23 @@ class Race:
             row = yield from self.chain(0, shape.trained(_SHORT, self._usual.learning_rate))
             if row is not None:
                 entrants.append(Entrant(row, shape, self._usual))
-        return self._finalists(self._best(entrants))
+        ranked = self._best(entrants)
+        if len(ranked) > 1 and self._is_far(ranked[0].row):
+            ranked = yield from self._recovered(ranked[:_RECOVERING])
+        return self._finalists(ranked)
+
+    def _is_far(self, row: int) -> bool:
+        """Whether a row misses the score that must be kept by more than the split may be wrong by."""
+        limits = self.findings.limits
+        return limits is not None and self.history[row].metrics[f"{limits.metric}_high"] < limits.floor
+
+    def _recovered(self, entrants: Sequence[Entrant]) -> Generator[Event, None, list[Entrant]]:
+        """Train each on at a fast rate, and return them by their scores; one that loses by that stays as it was."""
+        if self.shop.task.fit is not None or any(one.shape.is_packed for one in entrants):
+            return list(entrants)
+        faster = yield from self._all_further([replace(one, way=Way(FASTER)) for one in entrants], _RECOVERY)
+        after = {id(one.shape): one for one in faster}
+        return self._best([self._best([one, after[id(one.shape)]])[0] for one in entrants])
 
     def middle(self, finalists: list[Entrant]) -> Generator[Event, None, list[Entrant]]:
         """Train on where there are several; return them with their new rows, the best first."""

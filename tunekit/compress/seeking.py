@@ -118,13 +118,21 @@ class Seeker:
         finalists = yield from self._race.in_each_way(ranked, begun)
         self._phase = 6
         near: list[Entrant] = []
+        kept: Entrant | None = None
         for place, ways in enumerate(finalists):
             done = yield from self._race.to_the_end(ways)
+            if kept is not None and self._race.merit(done.row) <= self._race.merit(kept.row):
+                continue
             rows = yield from self._finished(done, is_first=place == 0)
-            if self._is_kept(*rows) or found.ran_out:
-                return self._is_kept(*rows)
-            if any(self._nearly_holds(row) for row in rows):
+            if self._is_kept(*rows):
+                kept = done
+            elif any(self._nearly_holds(row) for row in rows):
                 near.append(done)
+            # where time is limited, to find the first one has taken long enough
+            if found.ran_out or (kept is not None and "latency" in self._limits.most):
+                break
+        if kept is not None or found.ran_out:
+            return kept is not None
         if near:
             best = max(near, key=lambda one: self._race.merit(one.row))
             done = yield from self._race.to_the_end([best])
@@ -136,7 +144,7 @@ class Seeker:
     def _finished(self, done: Entrant, *, is_first: bool) -> Generator[Event, None, list[int]]:
         """Quantize a net that was trained to the end, beside the same shape trained from scratch; return the rows."""
         rows = [done.row, *(yield from self._quantized(done.row, done.shape))]
-        if self.findings.ran_out or not (is_first or self._is_kept(*rows)):
+        if self.findings.ran_out or not (is_first or self._leads(rows)):
             return rows
         # where little is left of a net, its own weights may be no better a start than random ones
         self._phase = 7
@@ -149,6 +157,11 @@ class Seeker:
         """Whether a row costs little enough and misses the score by so little that the split can hardly tell."""
         limits, figures = self._limits, self._history[row].metrics
         return limits.costs_hold(figures) and figures[f"{limits.metric}_high"] >= limits.floor
+
+    def _leads(self, rows: Sequence[int]) -> bool:
+        """Whether the best of all rows that keep the budget is among these."""
+        kept = [row for row in self._shop.made if self._is_kept(row)]
+        return bool(kept) and max(kept, key=self._race.merit) in rows
 
     def _is_kept(self, *rows: int) -> bool:
         return any(self._limits.hold(self._history[row].metrics) for row in rows)

@@ -13,7 +13,7 @@ from tunekit.compress.macs import macs
 from tunekit.compress.pruning.anatomy import anatomy
 from tunekit.compress.pruning.families import Family, families_of
 from tunekit.compress.pruning.organs import Kept, Side, cut, organ_of
-from tunekit.compress.pruning.widths import Fit, Losses, fit
+from tunekit.compress.pruning.widths import ALIGNMENTS, Fit, Losses, fit
 from tunekit.compress.slim_attention import SlimAttention, slim
 from tunekit.compress.ties import tie, tied
 from tunekit.core import text
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 # How near to the amount is near enough, as a share of the original.
 TOLERANCE = 0.01
+# Where widths need not be round it is met more nearly: as a share of the original, and of what is to be left.
+_FINE, _OF_THE_REST = 0.0025, 0.025
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ def remove(
     scores: Mapping[str, Tensor],
     may_lose: Callable[[str], bool] = lambda name: True,
     evenly: bool = False,
+    round_to: int = ALIGNMENTS[0],
 ) -> Removal:
     """Remove the least important channels until the network costs no more than it may.
 
@@ -95,6 +98,8 @@ def remove(
         Whether a layer, by its name, may lose channels that it writes.
     evenly
         Whether channels are ranked among those of the same layers alone, so that all lose about the same share.
+    round_to
+        What widths are multiples of where they can be, one of 16, 8, 4, 2 and 1.
 
     Raises
     ------
@@ -124,7 +129,8 @@ def remove(
         )
     if evenly:
         working = [family.ranked for family in working]
-    chosen = fit(working, lambda losses: cost(_without(body, working, losses), x, of), most, TOLERANCE * whole)
+    tolerance = TOLERANCE * whole if round_to > 1 else min(_FINE * whole, _OF_THE_REST * most)
+    chosen = fit(working, lambda losses: cost(_without(body, working, losses), x, of), most, tolerance, round_to)
     slimmer = _without(body, working, chosen.losses)
     if not _runs(slimmer, x, wanted):
         raise ValueError(

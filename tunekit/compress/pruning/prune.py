@@ -12,6 +12,7 @@ from tunekit.compress.pruning import criteria
 from tunekit.compress.pruning.patterns import read_pattern, too_narrow
 from tunekit.compress.pruning.schedule import SCHEDULES
 from tunekit.compress.pruning.slimming import slimmed
+from tunekit.compress.pruning.widths import ALIGNMENTS
 from tunekit.compress.pruning.zeroing import zeroed
 from tunekit.core import text
 
@@ -65,6 +66,9 @@ class Prune:
         layers), and all but those. Of channels, the layers that may lose some of their outputs.
     learning_rate
         Adam's at the start, above 0; it falls to zero along a cosine. Where the task has its own ``fit``, that decides.
+    round_to
+        Of channels, what the widths of layers are multiples of where they can be: 16, which processors like, 8, 4, 2 or
+        1. Where little is to be left, 1 leaves each layer what it needs: of 32 channels or more, 16 stay otherwise.
 
     Raises
     ------
@@ -98,6 +102,7 @@ class Prune:
     layers: tuple[str, ...] | None = None
     exclude: tuple[str, ...] | None = None
     learning_rate: float = 1e-3
+    round_to: Literal[16, 8, 4, 2, 1] = 16
 
     last: ClassVar[bool] = False
 
@@ -116,6 +121,9 @@ class Prune:
         criteria.criteria[self.criterion]
         if self.scope not in _SCOPES:
             raise ValueError(f"unknown scope {self.scope!r}: the known ones are {text.listed(_SCOPES)}")
+        if isinstance(self.round_to, bool) or self.round_to not in ALIGNMENTS:
+            got = text.value(self.round_to)
+            raise ValueError(f"widths are rounded to one of {text.listed(ALIGNMENTS)} channels: got round_to={got}")
         settings.check_epochs(self.epochs)
         settings.check_learning_rate(self.learning_rate)
         if self.schedule is not None and self.schedule not in SCHEDULES:
@@ -137,10 +145,17 @@ class Prune:
             raise ValueError(f"{what} whole: pattern= is for weights; leave it out")
         if self.granularity == "blocks" and self.scope != "global":
             raise ValueError(f"{what} by rank over the whole network: scope= is for weights and channels; leave it out")
+        if self.granularity != "channels" and self.round_to != ALIGNMENTS[0]:
+            raise ValueError(f"{what} whole, with the widths that they have: round_to= is for channels; leave it out")
         if self.schedule == "cubic":
             raise ValueError(f'{what} in rounds: got schedule="cubic"; write "iterative" or "one-shot"')
 
     def _check_weights(self) -> None:
+        if self.round_to != ALIGNMENTS[0]:
+            raise ValueError(
+                f"layers keep their widths where weights are set to zero: got round_to={self.round_to}; "
+                'leave it out, or write granularity="channels"'
+            )
         if self.of != "parameters":
             raise ValueError(
                 f"an amount of weights is a share of the weights: got of={self.of!r}; "

@@ -113,8 +113,17 @@ def _removed(step: Prune, network: Module, context: Context, amount: float, whol
     slim = copied(network).cpu()
     if cost(slim, x, step.of) <= most:
         return Removal(slim, ("Nothing removed: so much was gone before.",))
-    evenly = step.scope == "layer"
-    return remove(slim, x, most, of=step.of, whole=whole, scores=scores, may_lose=may_lose, evenly=evenly)
+    return remove(
+        slim,
+        x,
+        most,
+        of=step.of,
+        whole=whole,
+        scores=scores,
+        may_lose=may_lose,
+        evenly=step.scope == "layer",
+        round_to=step.round_to,
+    )
 
 
 def _chosen(step: Prune, network: Module) -> Callable[[str], bool]:

@@ -39,7 +39,13 @@ class Fit:
     odd: tuple[int, ...] = ()
 
 
-def fit(families: Sequence[Family], price: Callable[[Losses], float], most: float, tolerance: float) -> Fit:
+def fit(
+    families: Sequence[Family],
+    price: Callable[[Losses], float],
+    most: float,
+    tolerance: float,
+    round_to: int = ALIGNMENTS[0],
+) -> Fit:
     """Choose how much each family loses, so that the network costs what it may.
 
     Widths are multiples of 16. Where that misses the amount, one layer makes up for it, or two; where that misses it,
@@ -56,10 +62,12 @@ def fit(families: Sequence[Family], price: Callable[[Losses], float], most: floa
         What it may cost.
     tolerance
         How near to that is near enough.
+    round_to
+        The first multiple to try, one of 16, 8, 4, 2 and 1.
     """
     price = cache(price)
     best: tuple[float, Fit] | None = None
-    for alignment in ALIGNMENTS:
+    for alignment in ALIGNMENTS[ALIGNMENTS.index(round_to) :]:
         for found in _candidates(families, price, most, tolerance, alignment):
             error = abs(price(found.losses) - most)
             if error <= tolerance:
