@@ -67,8 +67,7 @@ def test_pause_stands_still_resume_goes_on_and_stop_keeps(lab: Lab) -> None:
 
     study.get_by_role("button", name="Resume").click()
     until(lambda: bool(re.match(r"\d+ of 14 done", words(page, "Study"))) and words(page, "Study") != standing[0])
-    for picture, was in zip(pictures, before, strict=True):
-        until(lambda picture=picture, was=was: picture.get_attribute("src") != was)
+    until(lambda: all(one.get_attribute("src") != was for one, was in zip(pictures, before, strict=True)))
     assert re.match(r"Best accuracy 0\.\d+, at trial \d+", pictures[0].get_attribute("alt") or "")
     time.sleep(2)  # so that the picture to look at has some trials in it
     screenshot(page, SEARCH, "searching-dark")

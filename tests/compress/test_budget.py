@@ -188,7 +188,10 @@ def test_int8_alone_is_tried_first_and_is_enough() -> None:
             Budget(size="40 B", drop=0.1),
             ["No row keeps", "No way to cut the net makes it that small", "of the 40 B allowed"],
         ),
-        (Budget(macs=1 / 16, drop=0.02), ["No row keeps", "The drop is missed", "would be met", "Within the drop, row"]),
+        (
+            Budget(macs=1 / 16, drop=0.02),
+            ["No row keeps", "The drop is missed", "would be met", "Within the drop, row"],
+        ),
     ],
     ids=str,
 )

@@ -648,7 +648,7 @@ def test_widths_need_not_be_round_where_single_channels_are_asked_for(share: flo
     widths, missed = {}, {}
     for multiple in (16, 1):
         lab = Compression(model, tiny())
-        lab.start([Prune(1 - share, "channels", round_to=multiple)]).wait()  # type: ignore[arg-type]
+        lab.start([Prune(1 - share, "channels", round_to=multiple)]).wait()
         layers = [layer for layer in lab[1].model().modules() if isinstance(layer, nn.Linear)]
         widths[multiple] = [layer.out_features for layer in layers[:-1]]
         left = lab.trials[1].metrics["parameters"] / lab.trials[0].metrics["parameters"]
