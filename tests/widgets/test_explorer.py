@@ -74,6 +74,38 @@ def open_explorer() -> Iterator[Callable[..., Explorer]]:
             explorer.close()
 
 
+class Brief(Count):
+    title = "Brief"
+    is_brief = True
+
+
+def test_words_alone_come_as_often_as_the_processors_let_them(
+    open_explorer: Callable[..., Explorer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def seconds(_: object) -> float:
+        asked.append(explorer._tabs[explorer._book.selected_index or 0].title)
+        return 0.05
+
+    monkeypatch.setattr("tunekit.widgets.explorer.Pace.seconds", seconds)
+    job = study()
+    explorer = open_explorer(job, [Count, Brief])
+    count, brief = explorer._tabs
+    assert isinstance(count, Count)
+    assert isinstance(brief, Brief)
+    for _ in range(3):
+        job.run(1)
+        until(lambda: count.seen[-1:] == [len(job.history)])
+    assert asked == []
+    explorer._book.selected_index = 1
+    for _ in range(3):
+        job.run(1)
+        until(lambda: brief.seen[-1:] == [len(job.history)])
+    until(lambda: len(asked) >= 3)
+    assert set(asked) == {"Brief"}
+
+
 def test_the_visible_tab_alone_follows_the_job(open_explorer: Callable[..., Explorer]) -> None:
     job = study()
     explorer = open_explorer(job, [Count, Other])

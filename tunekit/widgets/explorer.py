@@ -21,8 +21,10 @@ from tunekit.core.surroundings import kernel_shell
 from tunekit.widgets import comms
 from tunekit.widgets.header import Header
 from tunekit.widgets.live_view import WIDGET, Bundle, current_cell, final_bundle, publish
+from tunekit.widgets.pace import Pace
 
-# What changes by itself is shown at most four times a second; what answers a person, at once.
+# What changes by itself is shown at most four times a second, words alone as often as a core rests for it; what answers
+# a person, at once.
 _SECONDS_BETWEEN_LOOKS = 0.25
 # While the job runs, the remaining time is written anew even if nothing else happens.
 _SECONDS_BETWEEN_CLOCKS = 1.0
@@ -43,6 +45,8 @@ class Tab(ABC):
     """
 
     title: ClassVar[str]
+    # Whether most of its refreshes change words alone, in one message: then they come as often as words of a live view.
+    is_brief: ClassVar[bool] = False
 
     def __init__(self, explorer: Explorer) -> None:
         self.explorer = explorer
@@ -87,6 +91,7 @@ class Explorer:
         self._changed.set()
         self._pressed = threading.Event()
         self._closing = threading.Event()
+        self._pace = Pace()
         self._wishes: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._places: list[_Place] = []
         self._final: Bundle | None = None
@@ -175,10 +180,12 @@ class Explorer:
             if self._closing.is_set():
                 break
             self._do_what_was_wished()
-            self._in_words(self._tabs[self._book.selected_index or 0].refresh)
+            visible = self._tabs[self._book.selected_index or 0]
+            self._in_words(visible.refresh)
             if not self._closing.is_set():
+                pause = self._pace.seconds() if visible.is_brief else _SECONDS_BETWEEN_LOOKS
                 time.sleep(_SECONDS_BETWEEN_ANSWERS)
-                self._pressed.wait(_SECONDS_BETWEEN_LOOKS)
+                self._pressed.wait(pause - _SECONDS_BETWEEN_ANSWERS)
                 self._pressed.clear()
         self._unsubscribe()
         _open.discard(self)

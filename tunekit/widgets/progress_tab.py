@@ -15,6 +15,7 @@ class ProgressTab(Tab):
     """What the live view shows, of any job, at any time."""
 
     title = "Progress"
+    is_brief = True
 
     def __init__(self, explorer: Explorer) -> None:
         super().__init__(explorer)
