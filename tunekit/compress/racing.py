@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 # Epochs of the rounds: all shapes, those that may be the best, and to the end.
 _SHORT, _MIDDLE, _LONG = 4, 4, 16
-# Where the first round leaves even the best far below the score that must be kept, that one recovers fastest, which says
-# little of where it ends: so many are trained on for so long, at a fast rate, before any is left out.
+# Where the first round leaves even the best far below the score that must be kept, that is the one that recovers
+# fastest, which says little of where it ends: so many are trained on, so long, before any is left out.
 _RECOVERING, _RECOVERY = 4, 8
 # How many may be the best, and are trained to the end one after the other before the budget is given up.
 _FINALISTS = 2
