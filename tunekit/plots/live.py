@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # The most pictures that one job has.
-PLACES = 2
+_PLACES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def live_picture(job: Job) -> LivePicture:
 
 
 def _count(job: Job) -> int:
-    return PLACES if has_curves(job.history) else 1
+    return _PLACES if has_curves(job.history) else 1
 
 
 def _draw(job: Job, place: int, axes: Axes) -> str:
