@@ -81,6 +81,19 @@ def test_an_interval_holds_what_is_true_where_the_function_is_no_draw_of_the_pro
     assert np.mean(held) >= 0.85
 
 
+def test_an_interval_holds_what_is_true_where_a_search_stayed_near_its_best() -> None:
+    held = []
+    for seed in range(6):
+        for name in ("ishigami", "typed"):
+            problem = PROBLEMS[name]
+            study = Study(lambda problem=problem, **params: problem(params), problem.space, seed=seed)
+            study.start(40).wait()
+            found = importance(study.history, study.space)
+            for parameter, first in zip(study.space.names, truth(name)[0], strict=True):
+                held.append(found[parameter].first.low <= first <= found[parameter].first.high)
+    assert np.mean(held) > 0.88
+
+
 @pytest.mark.parametrize("noise", [1e-6, 0.1])
 def test_the_slope_of_the_misfit_is_its_slope(noise: float) -> None:
     rng = np.random.default_rng(0)

@@ -53,6 +53,13 @@ class Decomposition:
     total: Array
     pairs: Array
 
+    @property
+    def shares(self) -> tuple[Array, Array, Array]:
+        """The first, the total and the pairs' parts as shares of the variance, 0 to 1."""
+        variance = np.maximum(self.variance, 1e-12)[:, None]
+        first, total, pairs = (np.clip(part / variance, 0.0, 1.0) for part in (self.first, self.total, self.pairs))
+        return first, total, pairs
+
 
 def nodes(encoding: Encoding, dimension: int, most: int = _NODES) -> tuple[Array, Array]:
     """Places along one dimension and their weights, each of shape (g,): all values where they are few.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -14,7 +15,8 @@ from tunekit.insight import jackknife
 from tunekit.insight.decomposition import decompose
 from tunekit.insight.draws import Draws
 from tunekit.insight.observed import observed
-from tunekit.insight.surrogate import WIDE, Surrogate, check_enough, surrogate
+from tunekit.insight.spread import evenly_spread
+from tunekit.insight.surrogate import LEAST, WIDE, Surrogate, check_enough, learned_from, surrogate
 from tunekit.search.space import Space
 
 Array = NDArray[np.float64]
@@ -25,6 +27,8 @@ _WIDEST, _SURE = 0.5, 0.95
 _NONE = 0.01
 # How exact a share of a known function is: sums stand for integrals (measured on Ishigami's, Sobol's and a typed one).
 _EXACT = 0.005
+# How many processes learn from the trials that are spread evenly.
+_DOUBTS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +129,12 @@ def importance(history: History, space: Space, metric: str | None = None) -> Imp
     """Divide the variance of a metric among the parameters of its space.
 
     Functions are drawn from all that the trials leave possible, and each is divided: so an interval says what is not
-    known yet. Where the shares hinge more than that on which trials there are, it is wider. Each function is a sum of
-    what every parameter does alone and of what all do together: that one which matters shares its part with others is
-    found, not taken for granted. Roughness and noise are left out. Settings count alike all over the space, whether
-    good or bad, and a long tail of bad values as the surrogate draws it in. What depends on a parameter that counts
-    only under a condition counts where it does. Of a search that stayed near its best less is known of the rest than
-    the intervals say: a few dozen settings drawn evenly tell more.
+    known yet. Where the shares hinge more than that on which trials there are, or on how often a search was near the
+    same place, it is wider. Each function is a sum of what every parameter does alone and of what all do together: that
+    one which matters shares its part with others is found, not taken for granted. Roughness and noise are left out.
+    Settings count alike all over the space, whether good or bad, and a long tail of bad values as the surrogate draws
+    it in. What depends on a parameter that counts only under a condition counts where it does. A search that stayed
+    near its best knows little of the rest: a few dozen settings drawn evenly tell more.
 
     Parameters
     ----------
@@ -185,23 +189,15 @@ def _of(learned: Surrogate) -> Importance:
             False,
             f"Not known yet: all {len(learned.values)} trials have the same {learned.metric}.",
         )
-    draws, groups = Draws.of(learned), jackknife.groups(len(learned.processes[0].targets))
-    parts = decompose(draws.and_without(groups).at, learned.encoding)
-    variance = np.maximum(parts.variance, 1e-12)[:, None]
-    # of each process first the functions that are held possible, then those that would be without some trials
-    each = len(draws) // len(learned.processes)
-    divided = [
-        np.clip(part / variance, 0.0, 1.0).reshape(len(learned.processes), each + len(groups), part.shape[1])
-        for part in (parts.first, parts.total, parts.pairs)
-    ]
-    first, total, pairs = (_shares(part[:, :each], part[:, each:]) for part in divided)
+    views = _views(learned)
+    first, total, pairs = (_shares(parts) for parts in zip(*(view.parts for view in views), strict=True))
     parameters = [
         ParameterImportance(name, alone, everything)
         for name, alone, everything in zip(names, first, total, strict=True)
     ]
     found = sorted(parameters, key=lambda one: -one.total.value)
     together = [PairImportance(pair, share) for pair, share in zip(combinations(names, 2), pairs, strict=True)]
-    leaders = divided[1][:, :each].argmax(axis=2).reshape(-1)
+    leaders = views[0].parts[1].drawn.argmax(axis=1)
     largest = np.bincount(leaders).max() / len(leaders)
     is_known = largest >= _SURE or max(one.total.high - one.total.low for one in found) <= _WIDEST
     return Importance(
@@ -214,18 +210,59 @@ def _of(learned: Surrogate) -> Importance:
     )
 
 
-def _shares(draws: Array, without: Array) -> list[Share]:
-    """The median of each column of draws, shape (h, k, p), with the interval.
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Shares of k functions that are held possible, shape (k, p), and the deviation by which trials are, (p,)."""
 
-    It reaches as far as the draws do, and as far as the medians without each group of trials, shape (h, g, p), say.
+    drawn: Array
+    hinges: Array
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """What a surrogate holds possible: of each parameter alone, of each with others, and of each pair."""
+
+    parts: tuple[_Part, _Part, _Part]
+
+    @classmethod
+    def of(cls, learned: Surrogate, groups: Sequence[NDArray[np.int64]]) -> _View:
+        draws, processes = Draws.of(learned), len(learned.processes)
+        each = len(draws) // processes
+        parts = []
+        # of each process first the functions that are held possible, then those that would be without some trials
+        for shares in decompose(draws.and_without(groups).at, learned.encoding).shares:
+            divided = shares.reshape(processes, each + len(groups), shares.shape[1])
+            without = np.median(divided[:, each:], axis=0)
+            parts.append(_Part(divided[:, :each].reshape(len(draws), -1), jackknife.deviation(without)))
+        first, total, pairs = parts
+        return cls((first, total, pairs))
+
+
+def _views(learned: Surrogate) -> list[_View]:
+    """What is held possible, and what would be if trials that are close to one another counted once.
+
+    A search that stays near its best sees one corner of the space many times, and a process that it teaches takes the
+    rest to be like it.
     """
-    flat = draws.reshape(draws.shape[0] * draws.shape[1], draws.shape[2])
-    low, middle, high = np.quantile(flat, [0.025, 0.5, 0.975], axis=0)
-    hinges = jackknife.deviation(np.median(without, axis=0))
-    low, high = np.minimum(low, middle - WIDE * hinges), np.maximum(high, middle + WIDE * hinges)
+    features = learned.processes[0].features
+    even = evenly_spread(features, learned.encoding)
+    groups = jackknife.groups(features, even)
+    if len(even) < LEAST or len(even) == len(features):
+        return [_View.of(learned, groups)]
+    return [_View.of(learned, groups), _View.of(learned_from(learned, even, _DOUBTS), groups)]
+
+
+def _shares(parts: Sequence[_Part]) -> list[Share]:
+    """The medians of the first, with intervals that reach as far as any of the draws and hinges do."""
+    middle = np.median(parts[0].drawn, axis=0)
+    lows, highs = [], []
+    for part in parts:
+        low, own, high = np.quantile(part.drawn, [0.025, 0.5, 0.975], axis=0)
+        lows += [low, own - WIDE * part.hinges]
+        highs += [high, own + WIDE * part.hinges]
     return [
         Share(float(value), max(0.0, float(one) - _EXACT) if one >= _NONE else 0.0, min(1.0, float(other) + _EXACT))
-        for value, one, other in zip(middle, low, high, strict=True)
+        for value, one, other in zip(middle, np.min(lows, axis=0), np.max(highs, axis=0), strict=True)
     ]
 
 

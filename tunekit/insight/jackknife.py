@@ -2,7 +2,7 @@
 
 What a process holds possible is only as wide as the process is right. A function that is steep at one place and flat at
 another is no draw of any, and then its intervals are too narrow. How much a result moves where trials are left out
-shows that, as far as the trials are spread evenly.
+shows that.
 """
 
 from __future__ import annotations
@@ -15,11 +15,29 @@ Array = NDArray[np.float64]
 _GROUPS = 8
 
 
-def groups(count: int) -> list[NDArray[np.int64]]:
-    """Observations by number, in eight groups of almost equal sizes, the same each time; fewer groups of fewer."""
-    numbers = np.random.default_rng(0).permutation(count)
-    most = min(_GROUPS, count)
-    return [numbers[group::most] for group in range(most)]
+def groups(features: Array, even: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Observations by number, in eight groups, the same each time; fewer groups of fewer.
+
+    Parameters
+    ----------
+    features
+        Where was observed, shape (n, D).
+    even
+        Those which are spread evenly, by number: each group has almost equally many of them, and all others go with
+        the nearest of these. Of ten trials at one place not one would be missed.
+
+    Examples
+    --------
+    >>> features = np.array([[0.0], [0.01], [0.5], [0.49], [1.0]])
+    >>> sorted(group.tolist() for group in groups(features, np.array([0, 2, 4])))
+    [[0, 1], [2, 3], [4]]
+    """
+    from scipy.spatial import cKDTree
+
+    nearest = cKDTree(features[even]).query(features)[1]
+    numbers = np.random.default_rng(0).permutation(len(even))
+    most = min(_GROUPS, len(even))
+    return [np.flatnonzero(np.isin(nearest, numbers[group::most])) for group in range(most)]
 
 
 def deviation(estimates: Array) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from tunekit.core import text
 from tunekit.core.history import History
 from tunekit.insight.hyperposterior import drawn_hyperparameters
 from tunekit.insight.observed import Observed, observed
-from tunekit.insight.process import Process
+from tunekit.insight.process import Hyperparameters, Process
 from tunekit.insight.scale import Scale
 from tunekit.search.space import Space
 from tunekit.search.surrogate.encoding import Encoding
@@ -254,14 +254,9 @@ def surrogate(history: History, space: Space, metric: str | None = None, *, over
         if known.space is space and known.scale == scale and _is_of(known, seen):
             return known
     encoding = Encoding(space)
-    places = encoding.settle(seen.places)
-    features, targets = encoding.features(places), scale.apply(seen.values)
+    features, targets = encoding.features(encoding.settle(seen.places)), scale.apply(seen.values)
     fitted, kept = _even(len(targets), _FITTED), _even(len(targets), _CONDITIONED)
-    with one_blas_thread():
-        drawn = drawn_hyperparameters(
-            features[fitted], targets[fitted], encoding.owners, _DRAWS, np.random.default_rng(0)
-        )
-        processes = tuple(Process(features[kept], targets[kept], encoding.owners, one) for one in drawn)
+    drawn = _drawn(features[fitted], targets[fitted], encoding, _DRAWS)
     found = Surrogate(
         space,
         seen.metric,
@@ -273,16 +268,46 @@ def surrogate(history: History, space: Space, metric: str | None = None, *, over
         seen.values,
         scale,
         encoding,
-        processes,
+        _processes(features[kept], targets[kept], encoding, drawn),
     )
     _kept.insert(0, found)
     del _kept[_MOST_KEPT:]
     return found
 
 
+def learned_from(learned: Surrogate, observations: NDArray[np.int64], count: int) -> Surrogate:
+    """The same surrogate, its hyperparameters drawn from what some of its observations leave possible.
+
+    Parameters
+    ----------
+    learned
+        Its processes are of all its observations before and after.
+    observations
+        Those from which the hyperparameters are learned, by their numbers in the processes.
+    count
+        How many draws of the hyperparameters.
+    """
+    features, targets = learned.processes[0].features, learned.processes[0].targets
+    fitted = observations[_even(len(observations), _FITTED)]
+    drawn = _drawn(features[fitted], targets[fitted], learned.encoding, count)
+    return replace(learned, processes=_processes(features, targets, learned.encoding, drawn))
+
+
 # The last few surrogates: a panel, a picture and a sentence ask for the same ones, of the aim and of each limit.
 _MOST_KEPT = 8
 _kept: list[Surrogate] = []
+
+
+def _drawn(features: Array, targets: Array, encoding: Encoding, count: int) -> list[Hyperparameters]:
+    with one_blas_thread():
+        return drawn_hyperparameters(features, targets, encoding.owners, count, np.random.default_rng(0))
+
+
+def _processes(
+    features: Array, targets: Array, encoding: Encoding, drawn: Sequence[Hyperparameters]
+) -> tuple[Process, ...]:
+    with one_blas_thread():
+        return tuple(Process(features, targets, encoding.owners, one) for one in drawn)
 
 
 def _is_of(known: Surrogate, seen: Observed) -> bool:
