@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tunekit.core import text
 from tunekit.core.history import History
 from tunekit.insight.decomposition import backgrounds, marginal
+from tunekit.insight.doubt import views
 from tunekit.insight.draws import Draws
 from tunekit.insight.surrogate import surrogate
 from tunekit.search.space import Space
@@ -89,13 +90,15 @@ def effect(history: History, space: Space, name: str, metric: str | None = None)
     [0.5, 3.5]
     """
     learned = surrogate(history, space, metric, overall=True)
-    places = _along(learned.encoding, _place(space, name))
-    draws = Draws.of(learned)
-    others = _where_it_counts(learned.encoding, _place(space, name))
-    found = marginal(draws.at, _place(space, name), places, others)
-    course = learned.scale.undo(found).mean(axis=2)
-    low, high = np.quantile(course, [0.025, 0.975], axis=0)
-    return Effect(name, learned.metric, _values(space, name, places), places, course.mean(axis=0), low, high)
+    dimension = _place(space, name)
+    places, others = _along(learned.encoding, dimension), _where_it_counts(learned.encoding, dimension)
+    courses = [
+        learned.scale.undo(marginal(Draws.of(view).at, dimension, places, others)).mean(axis=2)
+        for view in views(learned)
+    ]
+    ends = np.array([np.quantile(course, [0.025, 0.975], axis=0) for course in courses])
+    mean, low, high = courses[0].mean(axis=0), ends[:, 0].min(axis=0), ends[:, 1].max(axis=0)
+    return Effect(name, learned.metric, _values(space, name, places), places, mean, low, high)
 
 
 def slice_at(

@@ -13,10 +13,11 @@ from tunekit.core import text
 from tunekit.core.history import History
 from tunekit.insight import jackknife
 from tunekit.insight.decomposition import decompose
+from tunekit.insight.doubt import views
 from tunekit.insight.draws import Draws
 from tunekit.insight.observed import observed
 from tunekit.insight.spread import evenly_spread
-from tunekit.insight.surrogate import LEAST, WIDE, Surrogate, check_enough, learned_from, surrogate
+from tunekit.insight.surrogate import WIDE, Surrogate, check_enough, surrogate
 from tunekit.search.space import Space
 
 Array = NDArray[np.float64]
@@ -27,8 +28,6 @@ _WIDEST, _SURE = 0.5, 0.95
 _NONE = 0.01
 # How exact a share of a known function is: sums stand for integrals (measured on Ishigami's, Sobol's and a typed one).
 _EXACT = 0.005
-# How many processes learn from the trials that are spread evenly.
-_DOUBTS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,15 +188,17 @@ def _of(learned: Surrogate) -> Importance:
             False,
             f"Not known yet: all {len(learned.values)} trials have the same {learned.metric}.",
         )
-    views = _views(learned)
-    first, total, pairs = (_shares(parts) for parts in zip(*(view.parts for view in views), strict=True))
+    features = learned.processes[0].features
+    groups = jackknife.groups(features, evenly_spread(features, learned.encoding))
+    found_by = [_View.of(view, groups) for view in views(learned)]
+    first, total, pairs = (_shares(parts) for parts in zip(*(view.parts for view in found_by), strict=True))
     parameters = [
         ParameterImportance(name, alone, everything)
         for name, alone, everything in zip(names, first, total, strict=True)
     ]
     found = sorted(parameters, key=lambda one: -one.total.value)
     together = [PairImportance(pair, share) for pair, share in zip(combinations(names, 2), pairs, strict=True)]
-    leaders = views[0].parts[1].drawn.argmax(axis=1)
+    leaders = found_by[0].parts[1].drawn.argmax(axis=1)
     largest = np.bincount(leaders).max() / len(leaders)
     is_known = largest >= _SURE or max(one.total.high - one.total.low for one in found) <= _WIDEST
     return Importance(
@@ -236,20 +237,6 @@ class _View:
             parts.append(_Part(divided[:, :each].reshape(len(draws), -1), jackknife.deviation(without)))
         first, total, pairs = parts
         return cls((first, total, pairs))
-
-
-def _views(learned: Surrogate) -> list[_View]:
-    """What is held possible, and what would be if trials that are close to one another counted once.
-
-    A search that stays near its best sees one corner of the space many times, and a process that it teaches takes the
-    rest to be like it.
-    """
-    features = learned.processes[0].features
-    even = evenly_spread(features, learned.encoding)
-    groups = jackknife.groups(features, even)
-    if len(even) < LEAST or len(even) == len(features):
-        return [_View.of(learned, groups)]
-    return [_View.of(learned, groups), _View.of(learned_from(learned, even, _DOUBTS), groups)]
 
 
 def _shares(parts: Sequence[_Part]) -> list[Share]:
