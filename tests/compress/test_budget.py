@@ -113,6 +113,37 @@ def test_what_is_much_smaller_than_another_net_that_fits_is_not_trained() -> Non
     assert worth_training([dwarf, wide, deep]) == [wide, deep]
 
 
+def test_of_blocks_that_differ_the_same_are_left_out_where_a_net_is_measured_and_where_it_is_trained() -> None:
+    class Block(nn.Module):
+        def __init__(self, channels: int, height: float) -> None:
+            super().__init__()
+            self.conv, self.height = nn.Conv2d(channels, channels, 3, padding=1), height
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.relu(x + self.height * self.conv(x))
+
+    torch.manual_seed(1)
+    # the last one does nothing, but is too large a part where little is to go
+    net = nn.Sequential(
+        *(nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), Block(8, 1.0), Block(8, 1.0)),
+        *(nn.Conv2d(8, 24, 3, stride=2, padding=1), nn.ReLU(), Block(24, 0.0)),
+        *(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(24, 10)),
+    )
+    lab = Compression(net, digits())
+    result = lab.start(budget=Budget(macs=0.5))
+    while lab.state != "over" and len(lab.trials) < 3:
+        time.sleep(0.01)
+    lab.stop()
+    result.wait()
+    assert lab._seeker is not None
+    shapes = [shape for shape in lab._seeker.findings.fitting if "blocks" in repr(shape.steps)]
+    assert shapes
+    for shape in shapes:
+        again = Compression(net, digits())
+        again.start(list(shape.steps)).wait()
+        assert again.trials[-1].metrics["macs"] == shape.figures["macs"], shape.steps
+
+
 def test_all_ways_to_train_on_are_tried_on_the_best_shape() -> None:
     lab, _, _ = found("conv", HALF)
     rows = [trial.params["step"] for trial in lab.trials]

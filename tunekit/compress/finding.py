@@ -132,13 +132,13 @@ class Search:
             if self._is_late:
                 break
             if share:
-                # blocks go one after the other: what went for a smaller share went first for this one, too
-                shorter = yield from finder.cut(begun, Prune(share, "blocks", of="macs"))
+                # from the start each time, as it will be trained: for a larger share other blocks may go
+                shorter = yield from finder.cut(start, Prune(share, "blocks", of="macs"))
                 if shorter is None:
                     break  # it has no blocks
                 if shorter.macs == begun.macs:
                     continue  # the same blocks as before
-                begun = replace(shorter, steps=shorter.steps[-1:])
+                begun = shorter
             fits: list[Fitted] = []
             for like in self._likes:
                 fitted = yield from finder.fit(begun, like)

@@ -147,13 +147,19 @@ class Finder:
     ) -> Generator[Event, None, Cut | None]:
         """Leave no more than so much of what was begun with; less, where that would be the current net again."""
         whole = self._start.parameters if of == "parameters" else self._start.macs
+        can_go = False
         while (removed := 1 - most[of] / whole) > 0:
             amount = min(_MOST, _rounded(removed))
             thinner = yield from self.cut(begun, replace(like, amount=amount, of=of))
-            if thinner is None or (thinner.macs, thinner.parameters) != (current.macs, current.parameters):
+            if thinner is None or not _is_same(thinner, current):
                 return thinner
             if removed > _MOST:
                 return None
+            if not can_go:
+                least = yield from self.cut(begun, replace(like, amount=_MOST, of=of))
+                if least is None or _is_same(least, current):
+                    return None  # no channel can go any more
+                can_go = True
             most[of] *= _FURTHER  # a whole channel is more than what was missed
         return None
 
@@ -247,6 +253,10 @@ class Finder:
         times = yield from latencies.told(latencies.compare(calls, seconds), words)
         scale = self._original[METRICS["latency"]] / times[""].low
         return {form: times[form].low * scale for form in forms}
+
+
+def _is_same(one: Cut, other: Cut) -> bool:
+    return (one.macs, one.parameters) == (other.macs, other.parameters)
 
 
 def _line(measured: Sequence[Fitted], limit: float) -> float:
