@@ -29,9 +29,11 @@ if TYPE_CHECKING:
 
 # A few real inputs are enough to see who reads what.
 _LOOKED_AT = 8
-# What a block is worth shows on some hundred examples: each is left out once, and again as others have gone. They are
-# the same whatever the seed of a trial is: a recipe that is tried, run and repeated leaves out the same blocks.
-_JUDGED_ON, _JUDGES = 500, 0
+# What a block is worth shows on some hundred examples: each is left out once, and again as others have gone.
+_JUDGED_ON = 500
+# They are drawn with this and not with the seed of a trial: a recipe that is tried, run and repeated leaves out the
+# same blocks.
+_SEED = 0
 
 
 def slimmed(step: Prune, stage: Stage, context: Context) -> Generator[Event, None, Stage]:
@@ -153,7 +155,7 @@ def _loss(network: Module, context: Context) -> float:
 
     losses: list[float] = []
     left, device = _JUDGED_ON, device_of(network)
-    for x, y in context.task.batches(torch.Generator().manual_seed(_JUDGES)):
+    for x, y in context.task.batches(torch.Generator().manual_seed(_SEED)):
         # of a single example there is no variance
         with torch.no_grad(), batch_statistics(network) if len(y) > 1 else nullcontext():
             losses.append(float(context.task.loss(call(network, x), y.to(device))))
